@@ -19,6 +19,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 CORE_REQUIREMENTS = ("numpy", "pluggy")
 
+#: What pip needs inside an environment to make an editable install there: hatchling and, by name, what it needs.
+BUILD_REQUIREMENTS = ("hatchling", "packaging", "pathspec", "trove-classifiers")
+
 #: What must not reach a fresh environment: our own settings, and paths by which the checkout could be imported.
 _PRIVATE = ("DISPATCHTORCH_", "PYTHON", "VIRTUAL_ENV", "TOX_")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.packaging.conftest import CORE_REQUIREMENTS, ROOT, Environment, build_wheel, run
+from tests.packaging.conftest import BUILD_REQUIREMENTS, CORE_REQUIREMENTS, ROOT, Environment, build_wheel, run
 
 pytestmark = pytest.mark.packaging
 
@@ -82,6 +82,8 @@ def test_an_installed_wheel_works_with_numpy_and_pluggy_alone(wheel, fresh):
 
 def test_an_editable_install_works(fresh):
     environment = fresh()
+    for requirement in BUILD_REQUIREMENTS:
+        environment.borrow(requirement)
     environment.install("--editable", ROOT)
     assert_it_works(environment, "dispatchtorch")
     where = environment.python("-c", "import dispatchtorch_numpy as package; print(package.__file__)").strip()
