@@ -100,7 +100,7 @@ def test_a_summary_of_nothing_moves_nothing() -> None:
 
 def test_set_printoptions_keeps_what_is_not_named_except_sci_mode() -> None:
     printing.set_printoptions(precision=2, sci_mode=True)
-    assert show(np.float32([1.125])) == "tensor([1.12e+00])"
+    assert show(np.array([1.125], np.float32)) == "tensor([1.12e+00])"
     printing.set_printoptions(linewidth=40)
     assert printing.get_printoptions() == {
         "precision": 2,
@@ -148,7 +148,7 @@ def test_unknown_option_is_refused_and_changes_nothing() -> None:
 def test_options_hold_in_every_thread() -> None:
     texts: list[str] = []
     with printing.printoptions(precision=1):
-        worker = threading.Thread(target=lambda: texts.append(show(np.float32([0.25]))))
+        worker = threading.Thread(target=lambda: texts.append(show(np.array([0.25], np.float32))))
         worker.start()
         worker.join()
     assert texts == ["tensor([0.2])"]
