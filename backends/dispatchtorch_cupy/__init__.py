@@ -1,0 +1,1 @@
+"""The CuPy backend of dispatchtorch: a plugin; nothing is imported until it is selected."""

@@ -1,0 +1,1 @@
+"""The NumPy backend of dispatchtorch: a plugin; nothing is imported until it is selected."""

@@ -1,0 +1,37 @@
+"""``dispatchtorch conformance --backend NAME [pytest arguments]``: the shipped suite in a pytest of its own."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import subprocess
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+from dispatchtorch.plugin.manager import manager
+from dispatchtorch.plugin.selection import DEFAULT
+
+__all__ = ["command", "main"]
+
+SUITE: Final = "dispatchtorch.testing.conformance"
+
+
+def main(argv: Sequence[str]) -> int:
+    """Returns pytest's exit status; 2 where pytest is missing."""
+    parser = argparse.ArgumentParser(
+        prog="dispatchtorch conformance",
+        usage="dispatchtorch conformance [-h] [--backend NAME] [pytest arguments]",
+        description="Tests a backend against the conformance kit; other arguments go to pytest.",
+    )
+    parser.add_argument("--backend", default=DEFAULT, help="a backend's name (default: %(default)s)")
+    arguments, rest = parser.parse_known_args(argv)
+    if importlib.util.find_spec("pytest") is None:
+        parser.error('the conformance kit needs pytest; install with: pip install "dispatchtorch[test]"')
+    manager().spec(arguments.backend)  # an unknown name is answered here, before pytest starts
+    return subprocess.call(command(arguments.backend, rest))
+
+
+def command(backend: str, rest: Sequence[str]) -> list[str]:
+    """Returns the command line that tests the backend."""
+    return [sys.executable, "-m", "pytest", "--pyargs", SUITE, "--backend", backend, *rest]

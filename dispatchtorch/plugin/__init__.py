@@ -1,0 +1,23 @@
+"""What a backend is, and how one is found: everything that a plugin's author may import.
+
+Layer 1: knows arrays and op names, never a tensor, never a gradient.
+"""
+
+from dispatchtorch._base.config import flag as env_flag
+from dispatchtorch._base.errors import BackendUnavailableError
+from dispatchtorch.plugin.backend import Array, Backend, BackendSpec, Gap, Kernel, KernelCall
+from dispatchtorch.plugin.hookspecs import HOOK_VERSION, Commands, hookimpl
+
+__all__ = [
+    "HOOK_VERSION",
+    "Array",
+    "Backend",
+    "BackendSpec",
+    "BackendUnavailableError",
+    "Commands",
+    "Gap",
+    "Kernel",
+    "KernelCall",
+    "env_flag",
+    "hookimpl",
+]

@@ -1,0 +1,156 @@
+"""The contract between dispatchtorch and an array library.
+
+A backend states its differences: the namespace it has (the array API standard's names), how host arrays come in and
+out, whether its arrays can be written, and kernels that are faster than the general ones. Promotion, broadcasting
+rules, dims, views, gradients and error wording never reach it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+__all__ = ["Array", "Backend", "BackendSpec", "Gap", "Kernel", "KernelCall"]
+
+Array = Any  # an array of the backend's own library: opaque to the core
+Kernel = Callable[..., Any]  # takes raw arrays, returns one or a tuple
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Something a backend cannot do, as data: shown by ``explain``, a strict xfail in the conformance kit."""
+
+    op: str
+    reason: str
+    dtypes: tuple[str, ...] = ()  # empty: every dtype
+
+
+@dataclass(frozen=True, slots=True)
+class BackendSpec:
+    """What a plugin's light manifest says, without importing the array library."""
+
+    name: str
+    devices: tuple[str, ...]  # device types it serves, the first is its default: ("cpu",)
+    load: str  # "package.module:ClassName" of the Backend, imported on selection
+    requires: tuple[str, ...] = ()  # importable names it needs
+    install: str = ""  # the command that installs them
+    doc: str = ""
+    priority: int = 0  # "auto" tries the highest first
+
+    def instantiate(self) -> Backend:
+        """Returns the backend; imports its library. Raises whatever that import raises."""
+        module, _, attribute = self.load.partition(":")
+        made = getattr(importlib.import_module(module), attribute)()
+        if not isinstance(made, Backend):
+            raise TypeError(f"backend {self.name!r}: {self.load} is not a dispatchtorch.plugin.Backend")
+        return made
+
+
+@dataclass(frozen=True, slots=True)
+class KernelCall:
+    """How a bound kernel is going to be called; facts from the op's schema."""
+
+    op: str
+    static: tuple[int, ...] = ()  # positions of arguments that are neither arrays nor numbers (dims, dtypes, flags)
+    zero_dim: bool = False  # all array arguments have no dimensions
+    elementwise: bool = False
+
+
+class Backend(ABC):
+    """One array library, serving one or more device types.
+
+    A subclass gives the class variables and the abstract methods; ``aliasing`` decides the rest: "native" libraries
+    (arrays can be written, views share memory) implement `strided`, `address` and `write`; "lens" libraries (immutable
+    arrays) implement `set_at` and get views and in-place writes from `dispatchtorch.plugin.aliasing`.
+    """
+
+    name: ClassVar[str]
+    devices: ClassVar[tuple[str, ...]]
+    aliasing: ClassVar[Literal["native", "lens"]]
+    capabilities: ClassVar[frozenset[str]] = frozenset()
+    kernels: Mapping[str, Kernel] = {}
+    gaps: tuple[Gap, ...] = ()
+
+    @property
+    @abstractmethod
+    def namespace(self) -> Any:
+        """Returns the array-API namespace; kernels that are not given are looked up here by name."""
+
+    @abstractmethod
+    def from_host(self, host: Any, device: str) -> Array:
+        """Returns a new array with the host array's values on ``device`` ("cpu", "cuda:1"); never aliases."""
+
+    @abstractmethod
+    def to_host(self, array: Array) -> Any:
+        """Returns a numpy array with the values; may alias where the array already lives on the host."""
+
+    def dtype(self, name: str) -> Any:
+        """Returns the library's spelling of a dtype name ("float32"); KeyError where it has none."""
+        return getattr(self.namespace, "bool_" if name == "bool" else name)
+
+    def dtype_name(self, array: Array) -> str:
+        """Returns the dtype's name of an array."""
+        return str(array.dtype)
+
+    def bind(self, kernel: Kernel, call: KernelCall) -> Kernel:
+        """Returns the kernel as it is going to be called: jitted, or made to return arrays for 0-d results."""
+        return kernel
+
+    def quiet(self, kernel: Kernel) -> Kernel:
+        """Returns the kernel with the library's floating-point warnings silenced (x / 0 is inf, as in torch)."""
+        return kernel
+
+    def device_count(self) -> int:
+        """Returns how many devices of the first type there are."""
+        return 1
+
+    def synchronize(self) -> None:
+        """Waits until everything that was launched is done."""
+
+    # --- native aliasing -------------------------------------------------------------------------------------------
+    def strided(self, root: Array, shape: tuple[int, ...], strides: tuple[int, ...], offset: int) -> Array:
+        """Returns a view of the flat, one-dimensional ``root``; strides and offset count elements."""
+        raise NotImplementedError(f"backend {self.name!r} has native aliasing but does not implement strided()")
+
+    def flat(self, array: Array) -> Array:
+        """Returns the one-dimensional view over the memory that ``array`` spans, from its own first element on."""
+        raise NotImplementedError(f"backend {self.name!r} has native aliasing but does not implement flat()")
+
+    def address(self, array: Array) -> int:
+        """Returns the address of the array's first element."""
+        raise NotImplementedError(f"backend {self.name!r} has native aliasing but does not implement address()")
+
+    def write(self, target: Array, value: Array) -> None:
+        """Writes ``value``, broadcast and cast to the target's dtype, into ``target``."""
+        target[...] = value
+
+    # --- lens aliasing ---------------------------------------------------------------------------------------------
+    def set_at(self, array: Array, index: Any, value: Array) -> Array:
+        """Returns a copy of ``array`` with ``value`` at a static ``index``."""
+        raise NotImplementedError(f"backend {self.name!r} has lens aliasing but does not implement set_at()")
+
+
+@dataclass(slots=True)
+class LadderStep:
+    """One rung of the resolution ladder, for `explain`."""
+
+    rung: str
+    outcome: str
+    taken: bool = False
+
+
+@dataclass(slots=True)
+class Ladder:
+    """Why an op got the kernel it got."""
+
+    op: str
+    backend: str
+    steps: list[LadderStep] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        lines = [f"{self.op} on {self.backend}:"]
+        lines += [f"  {'->' if s.taken else '  '} {s.rung}: {s.outcome}" for s in self.steps]
+        return "\n".join(lines)
