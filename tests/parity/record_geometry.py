@@ -1,8 +1,8 @@
 """Writes tests/goldens/geometry.json: what PyTorch answers to random view calls, right and wrong ones.
 
 Run with an interpreter that has torch: `python tests/parity/record_geometry.py`. Each case is `[lens, arguments,
-answer]`; a lens is `[shape, strides, offset]` over a storage of CAPACITY float32 elements. An answer is a lens, a list of
-lenses, `{"copy": shape}` or `{"error": [type, sentence]}`.
+answer]`; a lens is `[shape, strides, offset]` over a storage of CAPACITY float32 elements. An answer is a lens, a list
+of lenses, `{"copy": shape}` or `{"error": [type, sentence]}`.
 """
 
 from __future__ import annotations
