@@ -31,11 +31,12 @@ class AliasFinder(MetaPathFinder, Loader):
         """Returns a spec that leads to our module; ModuleNotFoundError for a torch name that we do not have."""
         if fullname != ALIAS and not fullname.startswith(ALIAS + "."):
             return None
-        if _locate(fullname) is None:
+        module = _locate(fullname)
+        if module is None:
             raise ModuleNotFoundError(
                 f"No module named {fullname!r} (dispatchtorch has no {_ours(fullname)!r})", name=fullname
             )
-        return ModuleSpec(fullname, self, is_package=True)
+        return ModuleSpec(fullname, self, is_package=hasattr(module, "__path__"))
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         """Returns our module itself, imported under its own name."""

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from dispatchtorch.plugin.manager import manager
-from dispatchtorch.plugin.selection import DEFAULT
+from dispatchtorch.plugin.selection import default_backend
 
 __all__ = ["command", "main"]
 
@@ -24,12 +24,13 @@ def main(argv: Sequence[str]) -> int:
         usage="dispatchtorch conformance [-h] [--backend NAME] [pytest arguments]",
         description="Tests a backend against the conformance kit; other arguments go to pytest.",
     )
-    parser.add_argument("--backend", default=DEFAULT, help="a backend's name (default: %(default)s)")
+    parser.add_argument("--backend", help="a backend's name; the selected one if not given")
     arguments, rest = parser.parse_known_args(argv)
     if importlib.util.find_spec("pytest") is None:
         parser.error('the conformance kit needs pytest; install with: pip install "dispatchtorch[test]"')
-    manager().spec(arguments.backend)  # an unknown name is answered here, before pytest starts
-    return subprocess.call(command(arguments.backend, rest))
+    backend = arguments.backend or default_backend().name
+    manager().spec(backend)  # an unknown name is answered here, before pytest starts
+    return subprocess.call(command(backend, rest))
 
 
 def command(backend: str, rest: Sequence[str]) -> list[str]:

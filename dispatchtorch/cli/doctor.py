@@ -41,7 +41,8 @@ def main(argv: Sequence[str]) -> int:
     except DispatchTorchError as error:
         problems.append(str(error))
     else:
-        problems += [*_backends(plugins), *_selected(), *_plugins(plugins)]
+        problems += [*_backends(plugins), *_selected()]
+        print("plugins        " + (", ".join(plugins.plugins()) or "none"))
     print("problems" if problems else "no problems")
     for problem in problems:
         print("  - " + problem.replace("\n", "\n    "))
@@ -79,16 +80,18 @@ def _backends(plugins: PluginManager) -> Iterator[str]:
             print(f"  {name}: broken")
             yield f"{answer}\n{getattr(answer, 'traceback', '')}".rstrip()
             continue
-        libraries = ", ".join(f"{module} {_version(module)}" for module in answer.requires)
         try:
             backend = get_backend(name)
         except BackendUnavailableError as error:
             print(f"  {name}: unavailable: {error}")
         except BackendError as error:
-            print(f"  {name}: broken ({libraries})")
+            print(f"  {name}: broken")
             yield f"{error}\n{getattr(error, 'traceback', '')}".rstrip()
         else:
-            print(f"  {name}: loads, serves {', '.join(backend.devices)} ({libraries})")
+            libraries = [
+                f"{module} {getattr(sys.modules.get(module), '__version__', '?')}" for module in answer.requires
+            ]
+            print(f"  {name}: loads, serves {', '.join(backend.devices)} ({', '.join(libraries) or 'no library'})")
 
 
 def _selected() -> Iterator[str]:
@@ -99,11 +102,3 @@ def _selected() -> Iterator[str]:
     except DispatchTorchError as error:
         print(f"selected       {wish}: none")
         yield str(error)
-
-
-def _plugins(plugins: PluginManager) -> Iterator[str]:
-    """Prints the registered plugins; yields the disabled names that name nothing."""
-    print("plugins")
-    for name, source in plugins.plugins().items():
-        print(f"  {name}" + (f" ({source})" if source else ""))
-    return iter(())

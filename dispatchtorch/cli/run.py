@@ -11,7 +11,7 @@ import io
 import runpy
 import sys
 import types
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from dispatchtorch.cli import alias
@@ -39,7 +39,7 @@ def main(argv: Sequence[str]) -> int:
     return _guarded(_run_script, argv[0], argv[1:])
 
 
-def _guarded(start: types.FunctionType, what: str, arguments: Sequence[str]) -> int:
+def _guarded(start: Callable[[str, Sequence[str]], None], what: str, arguments: Sequence[str]) -> int:
     """Returns 0, or 1 after a traceback that begins in the program and not in here."""
     alias.install()
     try:
@@ -48,7 +48,7 @@ def _guarded(start: types.FunctionType, what: str, arguments: Sequence[str]) -> 
         frames = error.__traceback__
         while frames is not None and _is_ours(frames.tb_frame.f_code.co_filename):
             frames = frames.tb_next
-        sys.excepthook(type(error), error, (frames or error.__traceback__))
+        sys.excepthook(type(error), error.with_traceback(frames), frames)
         return 1
     return 0
 
@@ -71,6 +71,7 @@ def _run_script(script: str, arguments: Sequence[str]) -> None:
 
 
 def _run_module(module: str, arguments: Sequence[str]) -> None:
-    sys.path[0] = str(Path.cwd())
+    if not sys.flags.safe_path:
+        sys.path[0] = str(Path.cwd())
     sys.argv = [module, *arguments]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
