@@ -1,1 +1,1 @@
-"""The NumPy backend of dispatchtorch: a plugin; nothing is imported until it is selected."""
+"""The NumPy backend of dispatchtorch: the CPU, and the host of everything."""

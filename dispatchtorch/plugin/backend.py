@@ -110,6 +110,14 @@ class Backend(ABC):
     def synchronize(self) -> None:
         """Waits until everything that was launched is done."""
 
+    def copy(self, array: Array) -> Array:
+        """Returns an array with the same values that a later write to ``array`` does not change."""
+        return array if self.aliasing == "lens" else array.copy()
+
+    def takes_out(self, kernel: Kernel) -> bool:
+        """Returns whether ``kernel(a, b, out)`` writes a third argument; only ever true of unwrapped library functions."""
+        return False
+
     # --- native aliasing -------------------------------------------------------------------------------------------
     def strided(self, root: Array, shape: tuple[int, ...], strides: tuple[int, ...], offset: int) -> Array:
         """Returns a view of the flat, one-dimensional ``root``; strides and offset count elements."""

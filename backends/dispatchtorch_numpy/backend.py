@@ -1,0 +1,114 @@
+"""NumPy as a backend: writable arrays that alias natively, and kernels where numpy's own are slow or missing."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final, Literal
+
+import numpy as np
+
+from dispatchtorch.plugin import Backend, Gap, Kernel, KernelCall
+
+__all__ = ["NumpyBackend"]
+
+_as_array: Final = np.asarray
+
+# Ufuncs run straight from a plan, where x / 0 must be inf and not a warning. The filter is for our own frames only; where
+# a program makes warnings errors, the plan runs the kernel again under `quiet`.
+warnings.filterwarnings("ignore", message=".* encountered in ", category=RuntimeWarning, module=r"dispatchtorch")
+
+
+class NumpyBackend(Backend):
+    """Tensors on the CPU as numpy arrays."""
+
+    name: ClassVar[str] = "numpy"
+    devices: ClassVar[tuple[str, ...]] = ("cpu",)
+    aliasing: ClassVar[Literal["native", "lens"]] = "native"
+    capabilities: ClassVar[frozenset[str]] = frozenset({"float16", "float64", "complex64", "complex128", "bfloat16"})
+    gaps: tuple[Gap, ...] = ()
+    kernels: Mapping[str, Kernel] = {}
+
+    @property
+    def namespace(self) -> Any:
+        """Returns numpy."""
+        return np
+
+    def from_host(self, host: Any, device: str) -> Any:
+        """Returns a copy of the host array, in C order."""
+        return np.array(host, order="C", copy=True)
+
+    def to_host(self, array: Any) -> Any:
+        """Returns the array itself."""
+        return array
+
+    def dtype(self, name: str) -> Any:
+        """Returns numpy's dtype of this name; bfloat16 comes from ml_dtypes, imported when first asked for."""
+        if name == "bfloat16":
+            import ml_dtypes  # an extra: only who asks for bfloat16 pays
+
+            return np.dtype(ml_dtypes.bfloat16)
+        return np.dtype(name)
+
+    def bind(self, kernel: Kernel, call: KernelCall) -> Kernel:
+        """Returns the kernel with 0-d results kept arrays, and silent where it is more than one ufunc."""
+        if isinstance(kernel, np.ufunc):
+            return functools.partial(kernel, out=...) if call.zero_dim else kernel
+        if call.elementwise and not call.zero_dim:
+            return _silent(kernel)
+        return _silent_arrays(kernel)
+
+    def quiet(self, kernel: Kernel) -> Kernel:
+        """Returns the kernel under ``errstate(all="ignore")``."""
+        return _silent(kernel)
+
+    def takes_out(self, kernel: Kernel) -> bool:
+        """Returns whether the kernel is a bare ufunc."""
+        return isinstance(kernel, np.ufunc)
+
+    def flat(self, array: Any) -> Any:
+        """Returns the one-dimensional array over the memory that ``array`` spans."""
+        if array.flags.c_contiguous:
+            return array.reshape(-1)
+        if array.size == 0:
+            return np.empty(0, array.dtype)
+        extent = 1 + sum((n - 1) * (s // array.itemsize) for n, s in zip(array.shape, array.strides, strict=True))
+        return np.lib.stride_tricks.as_strided(array, (extent,), (array.itemsize,))
+
+    def strided(self, root: Any, shape: tuple[int, ...], strides: tuple[int, ...], offset: int) -> Any:
+        """Returns a view of the flat root."""
+        size = root.itemsize
+        if root.dtype.isbuiltin != 1:  # ml_dtypes' types do not export a buffer
+            return np.lib.stride_tricks.as_strided(root[offset:], shape, [s * size for s in strides])
+        return np.ndarray(shape, root.dtype, root, offset * size, [s * size for s in strides])
+
+    def address(self, array: Any) -> int:
+        """Returns the address of the first element."""
+        return int(array.__array_interface__["data"][0])
+
+    def write(self, target: Any, value: Any) -> None:
+        """Writes, with numpy's broadcasting, casting between kinds as C does."""
+        with np.errstate(all="ignore"):
+            np.copyto(target, value, casting="unsafe")
+
+
+def _silent(kernel: Kernel) -> Kernel:
+    def silent(*args: Any) -> Any:
+        with np.errstate(all="ignore"):
+            return kernel(*args)
+
+    return silent
+
+
+def _silent_arrays(kernel: Kernel) -> Kernel:
+    def silent(*args: Any) -> Any:
+        with np.errstate(all="ignore"):
+            out = kernel(*args)
+        if type(out) is np.ndarray:
+            return out
+        if isinstance(out, (tuple, list)):
+            return tuple([_as_array(o) for o in out])
+        return _as_array(out)
+
+    return silent

@@ -1,0 +1,128 @@
+"""In-place calls: the same kernels, written into the first argument; nothing is written until everything is checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from dispatchtorch._base.dtypes import DType
+from dispatchtorch.dispatch.modes import modes
+from dispatchtorch.dispatch.op import TENSOR, Op
+from dispatchtorch.dispatch.plans import raw_result
+from dispatchtorch.dispatch.record import check_inplace, make_node, rebase, requires
+from dispatchtorch.dispatch.resolve import kernel_for
+from dispatchtorch.plugin.backend import KernelCall
+from dispatchtorch.tensor.key import Key
+from dispatchtorch.tensor.lens import has_internal_overlap
+from dispatchtorch.tensor.tensor import Cell, Parameter, Tensor, cell_of, lens_of, read, wrap, write
+
+__all__ = ["can_cast", "inplace", "make_inplace", "write_raw"]
+
+OVERLAP = (
+    "unsupported operation: more than one element of the written-to tensor refers to a single memory location. Please "
+    "clone() the tensor before performing the operation."
+)
+
+
+def can_cast(source: DType, target: DType) -> bool:
+    """Returns whether torch writes a result of one dtype into a tensor of another: never down a category."""
+    if source.category > target.category:
+        return False
+    return not (source.category == 1 and target.category == 0)
+
+
+def make_inplace(op: Op) -> Callable[..., Any]:
+    """Returns the in-place function of an op: ``add_`` for ``add``."""
+    plans: dict[Any, Any] = {}
+    op.inplace_plans = plans
+    binary = op.pointwise and op.kinds == (TENSOR, TENSOR)
+
+    def entry(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        if binary and len(args) == 1 and not kwargs:
+            other = args[0]
+            kind = type(other)
+            pair = (input._key, other._key if kind is Tensor or kind is Parameter else kind)
+            kernel = plans.get(pair)
+            if kernel is None:
+                kernel = plans[pair] = _fast_kernel(op, pair)
+            if kernel is not False:
+                try:
+                    kernel(input._a, other if isinstance(pair[1], type) else other._a, input._a)
+                except (ValueError, RuntimeWarning, OverflowError, TypeError):
+                    return inplace(op, (input, other))
+                cell = input._cell
+                if cell is None:
+                    cell = input._cell = Cell()
+                cell.version += 1
+                return input
+        full = (input, *args) if not kwargs and len(args) + 1 == op.arity else op.bind_arguments((input, *args), kwargs)
+        return inplace(op, full)
+
+    entry.__name__ = entry.__qualname__ = op.name + "_"
+    entry.__doc__ = f"Writes the result of `{op.name}` into the tensor and returns it.\n\n{op.doc}"
+    entry.op = op  # type: ignore[attr-defined]  # an entry is a function that knows its op
+    return entry
+
+
+def _fast_kernel(op: Op, pair: tuple[Any, Any]) -> Any:
+    """Returns a kernel that takes ``out`` third, for plain tensors of one dtype on a native library; else False."""
+    first, second = pair
+    if not first.native or first.requires or first.view or op.dtype_rule != "same":
+        return False
+    if isinstance(second, Key):
+        if second.requires or second.view or second.dtype is not first.dtype or second.backend is not first.backend:
+            return False
+        if second.device != first.device:
+            return False
+    elif second not in (bool, int, float) or (second is float) > first.dtype.is_floating_point or first.dtype.category == 0:
+        return False
+    kernel = kernel_for(op, first, KernelCall(op.name, (), False, True))
+    return kernel if first.backend.takes_out(kernel) else False
+
+
+def write_raw(t: Tensor, raw: Any) -> None:
+    """Writes a raw result, cast to the tensor's dtype, into the tensor and counts the version."""
+    native = t._key.backend.dtype(t._key.dtype.name)
+    if raw.dtype != native:
+        raw = raw.astype(native)
+    write(t, raw)
+    cell_of(t).version += 1
+
+
+def inplace(op: Op, args: Sequence[Any]) -> Tensor:
+    """Returns the first argument after the op's result was written into it, with its history."""
+    t: Tensor = args[0]
+    differentiable = requires(args, op.kinds) and bool(op.rules)
+    check_inplace(t, differentiable or t._key.requires)
+    if has_internal_overlap(lens_of(t)):
+        raise RuntimeError(OVERLAP)
+    raw, lead, result = raw_result(op, args)
+    shape = tuple(t._a.shape)
+    if tuple(raw.shape) != shape:
+        raise RuntimeError(
+            f"output with shape {list(shape)} doesn't match the broadcast shape {list(raw.shape)}"
+        )
+    if result is not None and not can_cast(result, t._key.dtype):
+        raise RuntimeError(
+            f"result type {result.legacy} can't be cast to the desired output type {t._key.dtype.legacy}"
+        )
+    record = modes.grad and (differentiable or t._key.requires) and t._key.dtype.category >= 2
+    if record:
+        keeps_self = bool(op.saves) and op.saves[0]
+        original = _frozen(t) if keeps_self else t
+        node = make_node(op, (original, *args[1:]))
+        if keeps_self and op.targets and op.targets[0] == 0:
+            node.edges = ((t._edge or t) if t._key.requires else None, *node.edges[1:])
+    write_raw(t, raw)
+    if record:
+        if op.saves_out:
+            node.out = ((read(t), t._key.as_requires(True), t._cell, cell_of(t).version),)
+        rebase(t, node, has_self=bool(op.targets) and op.targets[0] == 0)
+    return t
+
+
+def _frozen(t: Tensor) -> Tensor:
+    """Returns the values before the write, with the history they had."""
+    copy = wrap(t._key.backend.copy(read(t)), t._key.fresh(t._key.zero_dim, t._key.requires))
+    copy._edge = t._edge
+    return copy

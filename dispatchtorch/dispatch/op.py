@@ -1,0 +1,155 @@
+"""What an op is: one paragraph of source. Its signature is the schema, its body the decomposition, its decorator the rest.
+
+`primitive` and `pointwise` make ops that have a kernel; `composite` (see `table`) is a plain function over ops.
+Must not know which ops there are, nor any backend.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from dispatchtorch.dispatch.node import Node
+from dispatchtorch.tensor.tensor import Tensor
+
+__all__ = ["DTYPE", "LIST", "NUMBER", "STATIC", "TABLE", "TENSOR", "Op", "Rule"]
+
+TENSOR, LIST, NUMBER, STATIC, DTYPE = range(5)
+TABLE: Final[dict[str, Op]] = {}  # every op that has a kernel, by name
+_GIVEN: Final = ("g", "out", "needs")  # what a derivative may name besides the op's parameters and their facts
+_FACTS: Final = ("_shape", "_dtype")  # `input_shape` is remembered without keeping `input` alive or checking its version
+
+
+def kind_of(annotation: str) -> int:
+    """Returns how an argument with this annotation travels to a kernel."""
+    if "Tensor" in annotation:
+        return LIST if "[" in annotation else TENSOR
+    if "Number" in annotation:
+        return NUMBER
+    return DTYPE if annotation.startswith("DType") else STATIC
+
+
+class Rule:
+    """One derivative: which parameters it serves, the expression, and where its arguments come from."""
+
+    __slots__ = ("count", "expression", "positions", "saves", "sources")
+
+    def __init__(self, op: Op, names: str | tuple[str, ...], expression: Callable[..., Any]) -> None:
+        targets = (names,) if isinstance(names, str) else names
+        self.positions = tuple(op.params.index(n) for n in targets)
+        self.count = len(targets)
+        self.expression = expression
+        pool = (*op.params, *op.facts, *_GIVEN)
+        self.sources = tuple(pool.index(n) for n in inspect.signature(expression).parameters)
+        self.saves = frozenset(s for s in self.sources if s < op.arity)
+
+
+class Op:
+    """One entry of the op table that has a kernel."""
+
+    def __init__(
+        self,
+        body: Callable[..., Any],
+        *,
+        pointwise: bool,
+        grad: Mapping[Any, Callable[..., Any]],
+        dtype: str,
+        kernel: str | None,
+        node: str | Callable[[Node], str] | None,
+        decomposed: bool,
+        samples: Callable[..., Any] | None,
+    ) -> None:
+        signature = inspect.signature(body)
+        self.name = body.__name__
+        self.doc = inspect.getdoc(body) or ""
+        self.body = body
+        self.decomposed = decomposed
+        self.params = tuple(signature.parameters)
+        self.kinds = tuple(kind_of(str(p.annotation)) for p in signature.parameters.values())
+        self.defaults = tuple(p.default for p in signature.parameters.values())
+        self.arity = len(self.params)
+        self.pointwise = pointwise
+        self.dtype_rule = dtype
+        self.kernel_name = kernel or (self.name.strip("_") if pointwise else "")
+        self.samples = samples
+        self.signature = signature
+        self.plans: dict[Any, Callable[..., Any]] = {}
+        self.inplace_plans: dict[Any, Any] = {}
+        self.kernels: dict[Any, Callable[..., Any]] = {}
+        named = [n for expression in grad.values() for n in inspect.signature(expression).parameters]
+        self.facts = tuple(dict.fromkeys(n for n in named if n not in self.params and n.endswith(_FACTS)))
+        self.rules = tuple(Rule(self, names, expression) for names, expression in grad.items())
+        used = {s for rule in self.rules for s in rule.sources}
+        self.saves = tuple(i in used for i in range(self.arity))
+        self.saves_out = self.arity + len(self.facts) + _GIVEN.index("out") in used
+        self.keeps = self.saves_out or any(
+            on and kind in (TENSOR, LIST) for on, kind in zip(self.saves, self.kinds, strict=True)
+        )
+        self.targets = tuple(p for rule in self.rules for p in rule.positions)
+        self.simple = all(rule.count == 1 for rule in self.rules) and LIST not in self.kinds
+        self._node = node or self.name.strip("_").title().replace("_", "") + "Backward0"
+
+    def __repr__(self) -> str:
+        return f"<op {self.name}{self.signature}>"
+
+    def node_name(self, node: Node) -> str:
+        """Returns the name that torch gives the node of this call."""
+        return self._node if isinstance(self._node, str) else self._node(node)
+
+    def facts_of(self, args: Sequence[Any]) -> list[Any]:
+        """Returns the shapes and dtypes that the derivatives name, of these arguments."""
+        found: list[Any] = []
+        for name in self.facts:
+            param, _, fact = name.rpartition("_")
+            value = args[self.params.index(param)]
+            members = value if isinstance(value, (list, tuple)) else [value]
+            got = [
+                None if not isinstance(m, Tensor) else tuple(m._a.shape) if fact == "shape" else m._key.dtype
+                for m in members
+            ]
+            found.append(got if isinstance(value, (list, tuple)) else got[0])
+        return found
+
+    def forget(self) -> None:
+        """Empties the plans: the next call asks the hooks again."""
+        self.plans.clear()
+        self.inplace_plans.clear()
+        self.kernels.clear()
+
+    def bind_arguments(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Any, ...]:
+        """Returns all arguments in the schema's order; TypeError in Python's words for a bad call."""
+        try:
+            bound = self.signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"{self.name}() {error}") from None
+        bound.apply_defaults()
+        return tuple(bound.arguments.values())
+
+    def backward(self, node: Node, g: Any) -> Sequence[Any]:
+        """Returns the gradients for the node's edges, by evaluating the derivative expressions over ops."""
+        saved = node.unpack() if self.keeps else node.saved
+        out = node.unpack_out() if self.saves_out else None
+        edges = node.edges
+        if self.simple:
+            pool = (*saved, g, out)
+            return [
+                None if edge is None else rule.expression(*[pool[s] for s in rule.sources])
+                for rule, edge in zip(self.rules, edges, strict=True)
+            ]
+        return self._backward_joint(edges, saved, g, out)
+
+    def _backward_joint(self, edges: tuple[Any, ...], saved: tuple[Any, ...], g: Any, out: Any) -> Sequence[Any]:
+        grads: list[Any] = []
+        singles = sum(self.kinds[p] != LIST for p in self.targets)
+        for rule in self.rules:
+            count = sum(len(edges) - singles if self.kinds[p] == LIST else 1 for p in rule.positions)
+            mine = edges[len(grads) : len(grads) + count]
+            if all(e is None for e in mine):
+                grads += [None] * count
+                continue
+            needs = tuple(e is not None for e in mine)
+            pool = (*saved, g, out, needs)
+            got = rule.expression(*[pool[s] for s in rule.sources])
+            grads += [got] if isinstance(got, Tensor) or got is None else list(got)
+        return grads

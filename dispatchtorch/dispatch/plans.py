@@ -1,0 +1,464 @@
+"""Plans: the path a call takes, built at the first call for a combination of keys and then only looked up.
+
+The hot closures (one and two tensors, native library, equal dtypes) hold no loop and no test that the keys have already
+answered. Everything else goes through `general`, which does the same with loops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from dispatchtorch._base.dtypes import (
+    FLOATING,
+    DType,
+    bool_,
+    get_default_dtype,
+    of_number,
+    promote,
+    result_category,
+)
+from dispatchtorch.dispatch.modes import modes
+from dispatchtorch.dispatch.node import Node, next_seq
+from dispatchtorch.dispatch.op import DTYPE, LIST, NUMBER, STATIC, TENSOR, Op
+from dispatchtorch.dispatch.record import record, refresh, requires
+from dispatchtorch.dispatch.resolve import kernel_for, result_key
+from dispatchtorch.plugin.backend import Kernel, KernelCall
+from dispatchtorch.tensor.sizes import broadcast_shapes
+from dispatchtorch.tensor.key import Key
+from dispatchtorch.tensor.tensor import Parameter, Tensor, cell_of, new, read
+
+__all__ = ["general", "make_entry", "raw_result"]
+
+NUMBERS: Final = (bool, int, float, complex)
+
+
+class MixedBackendsError(RuntimeError):
+    """Tensors of two backends met in one op."""
+
+    def __init__(self, op: str, first: Key, second: Key) -> None:
+        super().__init__(
+            f"{op}: expected all tensors to be on the same backend, but found at least two, {first.backend.name} "
+            f"({first.device}) and {second.backend.name} ({second.device}); move one with .to(backend=...)"
+        )
+
+
+# --- the facts of a call ---------------------------------------------------------------------------------------------
+
+
+def leading_key(op: Op, keys: Sequence[Key | type | None]) -> Key:
+    """Returns the key whose backend and device serve the call; RuntimeError for a mixture."""
+    lead: Key | None = None
+    for key in keys:
+        if not isinstance(key, Key):
+            continue
+        if lead is None or (lead.zero_dim and not key.zero_dim and lead.backend is key.backend):
+            lead, key = key, lead or key
+        if key.backend is not lead.backend:
+            raise MixedBackendsError(op.name, lead, key)
+        if key.device != lead.device and not (key.zero_dim and key.device.type == "cpu"):
+            raise RuntimeError(
+                "Expected all tensors to be on the same device, but found at least two devices, "
+                f"{lead.device} and {key.device}!"
+            )
+    if lead is None:
+        raise TypeError(f"{op.name}(): argument '{op.params[0]}' (position 1) must be Tensor")
+    return lead
+
+
+def promoted(keys: Sequence[Key | type | None]) -> DType:
+    """Returns torch's common dtype: dimensioned tensors first, then 0-dimensional ones, then Python numbers."""
+    result: DType | None = None
+    zero: DType | None = None
+    for key in keys:
+        if isinstance(key, Key):
+            if key.zero_dim:
+                zero = key.dtype if zero is None else promote(zero, key.dtype)
+            else:
+                result = key.dtype if result is None else promote(result, key.dtype)
+    if result is None:
+        result = zero
+    elif zero is not None and zero.category > result.category:
+        result = promote(result, zero)
+    for key in keys:
+        if isinstance(key, type):
+            result = of_number(key) if result is None else result_category(result, key)
+    assert result is not None  # a call has at least one tensor
+    return result
+
+
+def dtypes_of(op: Op, common: DType) -> tuple[DType, DType]:
+    """Returns the dtype a pointwise op computes in and the one it gives."""
+    rule = op.dtype_rule
+    if rule == "float" and common.category < FLOATING:
+        common = get_default_dtype()
+    if rule == "bool":
+        return common, bool_
+    if rule == "real":
+        return common, common.to_real()
+    return common, common
+
+
+def fits(kernel: Kernel, key: Key, op: Op, wanted: Sequence[Any], common: DType) -> Kernel:
+    """Returns the kernel with its array arguments cast to the common dtype first, where any differs."""
+    casts = tuple(isinstance(k, Key) and k.dtype is not common for k in wanted)
+    if not any(casts):
+        return kernel
+    native = key.backend.dtype(common.name)
+
+    def cast_first(*args: Any) -> Any:
+        return kernel(*[a.astype(native) if on else a for a, on in zip(args, casts, strict=True)])
+
+    cast_first.__name__ = op.name
+    return cast_first
+
+
+def recover(op: Op, key: Key, kernel: Kernel, raws: Sequence[Any], error: Exception) -> Any:
+    """Returns what the kernel gives with warnings off; or raises torch's error for shapes that do not broadcast."""
+    if op.pointwise:
+        shapes = [tuple(r.shape) for r, kind in zip(raws, op.kinds, strict=True) if kind == TENSOR and hasattr(r, "shape")]
+        broadcast_shapes(*shapes)
+    if isinstance(error, RuntimeWarning):
+        return key.backend.quiet(kernel)(*raws)
+    if isinstance(error, OverflowError):
+        wide = key.backend.from_host
+        fixed = [_wrapped_number(r, key, wide) if isinstance(r, int) else r for r in raws]
+        return key.backend.quiet(kernel)(*fixed)
+    raise error
+
+
+def _wrapped_number(value: int, key: Key, from_host: Callable[..., Any]) -> Any:
+    size = 8 * key.dtype.itemsize
+    value &= (1 << size) - 1
+    if key.dtype.is_signed and value >> (size - 1):
+        value -= 1 << size
+    return value
+
+
+# --- entries ---------------------------------------------------------------------------------------------------------
+
+
+def make_entry(op: Op) -> Callable[..., Any]:
+    """Returns the function that a call of the op goes through."""
+    if op.pointwise and op.kinds == (TENSOR,):
+        entry = _unary_entry(op)
+    elif op.pointwise and len(op.kinds) == 2 and op.kinds == (TENSOR, TENSOR):
+        entry = _binary_entry(op)
+    else:
+        entry = _general_entry(op)
+    entry.__name__ = entry.__qualname__ = op.name
+    entry.__doc__ = op.doc
+    entry.__module__ = op.body.__module__
+    entry.op = op  # type: ignore[attr-defined]  # an entry is a function that knows its op
+    return entry
+
+
+def _unary_entry(op: Op) -> Callable[..., Any]:
+    find = op.plans.get
+
+    def entry(input: Tensor) -> Tensor:
+        kind = type(input)
+        if kind is Tensor or kind is Parameter:
+            plan = find(input._key)
+            if plan is None:
+                plan = op.plans[input._key] = _unary_plan(op, input._key, entry)
+            return plan(input)  # type: ignore[no-any-return]  # plans are typed by what they serve
+        return general(op, (input,))
+
+    return entry
+
+
+def _binary_entry(op: Op) -> Callable[..., Any]:
+    find = op.plans.get
+
+    def entry(input: Any, other: Any) -> Tensor:
+        kind, second = type(input), type(other)
+        if kind is Tensor or kind is Parameter:
+            pair = (input._key, other._key if second is Tensor or second is Parameter else second)
+            plan = find(pair)
+            if plan is None:
+                plan = _binary_plan(op, pair[0], pair[1], entry)
+                if plan is None:
+                    return general(op, (input, other))
+                op.plans[pair] = plan
+            return plan(input, other)  # type: ignore[no-any-return]  # as above
+        return general(op, (input, other))
+
+    return entry
+
+
+def _general_entry(op: Op) -> Callable[..., Any]:
+    arity = op.arity
+
+    def entry(*args: Any, **kwargs: Any) -> Any:
+        if kwargs or len(args) != arity:
+            args = op.bind_arguments(args, kwargs)
+        return general(op, args)
+
+    return entry
+
+
+# --- hot plans -------------------------------------------------------------------------------------------------------
+
+
+def _pointwise_kernel(op: Op, keys: tuple[Any, ...]) -> tuple[Kernel, Key, DType]:
+    key = leading_key(op, keys)
+    common, result = dtypes_of(op, promoted(keys))
+    zero_dim = all(k.zero_dim for k in keys if isinstance(k, Key))
+    lead = key if key.dtype is common else key.as_dtype(common)
+    static = tuple(i for i, kind in enumerate(op.kinds) if kind in (STATIC, DTYPE))
+    casts = any(isinstance(k, Key) and k.dtype is not common for k in keys)
+    if not casts:
+        return kernel_for(op, lead, KernelCall(op.name, static, zero_dim, True)), key, result
+    if key.native:
+        return fits(kernel_for(op, lead, KernelCall(op.name, static, zero_dim, True)), key, op, keys, common), key, result
+    inner = kernel_for(op, lead, KernelCall(op.name, static, zero_dim, True))
+    return key.backend.bind(fits(inner, key, op, keys, common), KernelCall(op.name, static, zero_dim, True)), key, result
+
+
+def _checked(plan: Callable[..., Any], entry: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns the plan for calls with tracked views: their history may have changed under them."""
+
+    def checked(*args: Any) -> Any:
+        changed = False
+        for value in args:
+            if isinstance(value, Tensor) and value._key.view:
+                changed |= refresh(value)
+        return entry(*args) if changed else plan(*args)
+
+    return checked
+
+
+def _unary_plan(op: Op, key: Key, entry: Callable[..., Any]) -> Callable[..., Any]:
+    kernel, lead, result = _pointwise_kernel(op, (key,))
+    plain_key = lead.as_dtype(result).fresh(key.zero_dim)
+    native = key.native
+
+    def plain(x: Tensor) -> Tensor:
+        raw = x._a if native else read(x)
+        try:
+            a = kernel(raw)
+        except (ValueError, RuntimeWarning) as error:
+            a = recover(op, lead, kernel, (raw,), error)
+        t = new(Tensor)
+        t._a = a
+        t._key = plain_key
+        t._edge = t._cell = t._extra = None
+        return t
+
+    if not key.requires or not op.rules or result.category < FLOATING:
+        return plain if not key.view else _checked(plain, entry)
+    grad_key, saves, saves_out = plain_key.as_requires(True), op.saves[0], op.saves_out
+
+    def tracked(x: Tensor) -> Tensor:
+        t = plain(x)
+        if modes.grad:
+            if modes.anomaly or op.facts:
+                record(op, (x,), (t,), several=False)
+                return t
+            t._key = grad_key
+            node = t._edge = new(Node)
+            node.op, node.seq, node.shape = op, next_seq(), t._a.shape
+            node.edges = (x._edge or x,)
+            node.versions = None
+            if saves:
+                node.saved = (x,)
+                if x._cell is not None:
+                    node.versions = (x._cell.version,)
+            else:
+                node.saved = (None,)
+            if saves_out:
+                node.out = ((t._a, grad_key, cell_of(t), 0),)
+        return t
+
+    return tracked if not key.view else _checked(tracked, entry)
+
+
+def _binary_plan(op: Op, first: Key, second: Any, entry: Callable[..., Any]) -> Callable[..., Any] | None:
+    two = isinstance(second, Key)
+    if not two and second not in NUMBERS:
+        return None
+    kernel, lead, result = _pointwise_kernel(op, (first, second))
+    zero_dim = first.zero_dim and (not two or second.zero_dim)
+    plain_key = lead.as_dtype(result).fresh(zero_dim)
+    if first.native:
+        plain = _native_binary(op, kernel, lead, plain_key, two)
+    else:
+        plain = _lens_binary(op, kernel, lead, plain_key)
+    view = first.view or (two and second.view)
+    need_first, need_second = first.requires, two and second.requires
+    if not (need_first or need_second) or not op.rules or result.category < FLOATING:
+        return plain if not view else _checked(plain, entry)
+    tracked = _tracked_binary(op, plain, plain_key.as_requires(True), need_first, need_second, two)
+    return tracked if not view else _checked(tracked, entry)
+
+
+def _native_binary(op: Op, kernel: Kernel, lead: Key, key: Key, two: bool) -> Callable[..., Any]:
+    def tensors(x: Tensor, y: Tensor) -> Tensor:
+        try:
+            a = kernel(x._a, y._a)
+        except (ValueError, RuntimeWarning) as error:
+            a = recover(op, lead, kernel, (x._a, y._a), error)
+        t = new(Tensor)
+        t._a = a
+        t._key = key
+        t._edge = t._cell = t._extra = None
+        return t
+
+    def number(x: Tensor, y: Any) -> Tensor:
+        try:
+            a = kernel(x._a, y)
+        except (ValueError, RuntimeWarning, OverflowError) as error:
+            a = recover(op, lead, kernel, (x._a, y), error)
+        t = new(Tensor)
+        t._a = a
+        t._key = key
+        t._edge = t._cell = t._extra = None
+        return t
+
+    return tensors if two else number
+
+
+def _lens_binary(op: Op, kernel: Kernel, lead: Key, key: Key) -> Callable[..., Any]:
+    def plain(x: Tensor, y: Any) -> Tensor:
+        raws = (read(x), read(y) if isinstance(y, Tensor) else y)
+        try:
+            a = kernel(*raws)
+        except (ValueError, TypeError, OverflowError) as error:
+            a = recover(op, lead, kernel, raws, error)
+        t = new(Tensor)
+        t._a = a
+        t._key = key
+        t._edge = t._cell = t._extra = None
+        return t
+
+    return plain
+
+
+def _tracked_binary(
+    op: Op, plain: Callable[..., Any], grad_key: Key, need_first: bool, need_second: bool, two: bool
+) -> Callable[..., Any]:
+    both = op.targets == (0, 1) and not op.facts
+    needed = [rule for rule, need in zip(op.rules, (need_first, need_second), strict=False) if need]
+    save_first, save_second = (any(i in rule.saves for rule in needed) for i in (0, 1))
+    saves_out = op.saves_out
+
+    def tracked(x: Tensor, y: Any) -> Tensor:
+        t = plain(x, y)
+        if not modes.grad:
+            return t  # type: ignore[no-any-return]  # plans are typed by what they serve
+        if modes.anomaly or not both:
+            record(op, (x, y), (t,), several=False)
+            return t  # type: ignore[no-any-return]  # as above
+        t._key = grad_key
+        node = t._edge = new(Node)
+        node.op = op
+        node.seq = next_seq()
+        node.shape = t._a.shape
+        node.edges = ((x._edge or x) if need_first else None, (y._edge or y) if need_second else None)
+        node.saved = (x if save_first else None, y if save_second else None)
+        if (save_first and x._cell is not None) or (save_second and two and y._cell is not None):
+            node.versions = (x._version, y._version if two else 0)
+        else:
+            node.versions = None
+        if saves_out:
+            node.out = ((t._a, grad_key, cell_of(t), 0),)
+        return t  # type: ignore[no-any-return]  # as above
+
+    return tracked
+
+
+# --- the general path ------------------------------------------------------------------------------------------------
+
+
+def _as_tensor_error(op: Op, position: int, value: Any) -> TypeError:
+    return TypeError(
+        f"{op.name.strip('_')}(): argument '{op.params[position]}' (position {position + 1}) must be Tensor, "
+        f"not {type(value).__name__}"
+    )
+
+
+def raw_result(op: Op, args: Sequence[Any]) -> tuple[Any, Key, DType | None]:
+    """Returns the raw result of a call, the key that led it, and its dtype where the op's rule fixes it."""
+    keys: list[Any] = []
+    raws: list[Any] = []
+    for position, (value, kind) in enumerate(zip(args, op.kinds, strict=True)):
+        if kind == TENSOR:
+            if isinstance(value, Tensor):
+                if value._key.view:
+                    refresh(value)
+                keys.append(value._key)
+                raws.append(read(value))
+            elif isinstance(value, NUMBERS) and op.pointwise:
+                keys.append(type(value))
+                raws.append(value)
+            elif value is None and op.defaults[position] is None:
+                keys.append(None)
+                raws.append(None)
+            elif op.pointwise and type(value).__module__ == "numpy" and getattr(value, "shape", None) == ():
+                value = value.item()
+                keys.append(type(value))
+                raws.append(value)
+            else:
+                raise _as_tensor_error(op, position, value)
+        elif kind == LIST:
+            for member in value:
+                if not isinstance(member, Tensor):
+                    raise _as_tensor_error(op, position, member)
+                if member._key.view:
+                    refresh(member)
+                keys.append(member._key)
+            raws.append([read(member) for member in value])
+        else:
+            raws.append(value)
+    if op.pointwise:
+        return _raw_pointwise(op, tuple(keys), raws)
+    lead = leading_key(op, keys)
+    for position, kind in enumerate(op.kinds):
+        if kind == DTYPE and raws[position] is not None:
+            raws[position] = lead.backend.dtype(raws[position].name)
+    where = (lead.backend, lead.device, lead.dtype)
+    kernel = op.kernels.get(where)
+    if kernel is None:
+        static = tuple(i for i, kind in enumerate(op.kinds) if kind in (STATIC, DTYPE))
+        kernel = op.kernels[where] = kernel_for(op, lead, KernelCall(op.name, static))
+    return kernel(*raws), lead, None
+
+
+def _raw_pointwise(op: Op, keys: tuple[Any, ...], raws: list[Any]) -> tuple[Any, Key, DType | None]:
+    known = tuple([k.fresh(k.zero_dim) if isinstance(k, Key) else k for k in keys])
+    plan = op.kernels.get(known)
+    if plan is None:
+        filled = iter(known)
+        aligned = tuple([next(filled) if kind == TENSOR else None for kind in op.kinds])
+        plan = op.kernels[known] = _pointwise_kernel(op, aligned)  # type: ignore[assignment]  # with its key and dtype
+    kernel, lead, result = plan  # type: ignore[misc]  # as above
+    try:
+        return kernel(*raws), lead, result
+    except (ValueError, TypeError, RuntimeWarning, OverflowError) as error:
+        return recover(op, lead, kernel, raws, error), lead, result
+
+
+def general(op: Op, args: Sequence[Any]) -> Any:
+    """Returns the result of calling an op with all its arguments in the schema's order."""
+    foreign = next((a for a in args if not isinstance(a, Tensor) and hasattr(type(a), "__torch_function__")), None)
+    if foreign is not None:
+        return type(foreign).__torch_function__(op.body, (type(foreign),), tuple(args), {})
+    raw, lead, result = raw_result(op, args)
+    several = isinstance(raw, (tuple, list))
+    outs = [_result(r, lead, result) for r in (raw if several else (raw,))]
+    if op.rules and modes.grad and requires(args, op.kinds):
+        if any(o._key.dtype.category >= FLOATING for o in outs):
+            record(op, args, outs, several=several)
+    return tuple(outs) if several else outs[0]
+
+
+def _result(raw: Any, lead: Key, result: DType | None) -> Tensor:
+    t = new(Tensor)
+    t._a = raw
+    t._key = lead.as_dtype(result).fresh(not raw.shape) if result is not None else result_key(lead, raw)
+    t._edge = t._cell = t._extra = None
+    return t
+
+
+_KINDS: Final = (TENSOR, LIST, NUMBER, STATIC, DTYPE)

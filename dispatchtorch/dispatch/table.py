@@ -1,0 +1,254 @@
+"""The decorators that turn a paragraph into an op, and the names under which ops are found.
+
+A name that starts with an underscore stays inside; every other one becomes ``dispatchtorch.name``, and with ``method=True``
+``Tensor.name`` too. In-place and ``out=`` forms are derived here, once for all.
+"""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeVar
+
+from dispatchtorch.dispatch.inplace import can_cast, make_inplace, write_raw
+from dispatchtorch.dispatch.modes import modes
+from dispatchtorch.dispatch.node import Node
+from dispatchtorch.dispatch.op import TABLE, Op
+from dispatchtorch.dispatch.plans import make_entry
+from dispatchtorch.dispatch.views import make_view
+from dispatchtorch.plugin.manager import manager
+from dispatchtorch.tensor.tensor import Tensor, read
+
+__all__ = ["FUNCTIONS", "METHODS", "TABLE", "composite", "pointwise", "primitive", "view"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {}  # public name -> function of the torch namespace
+METHODS: Final[dict[str, Callable[..., Any]]] = {}  # method name -> function
+COMPOSITES: Final[dict[str, Callable[..., Any]]] = {}  # public composites, with their samples, for the conformance kit
+
+
+def forget_plans() -> None:
+    """Empties all plans, so that every op asks the hooks again; called whenever a plugin comes or goes."""
+    for op in TABLE.values():
+        op.forget()
+
+
+_listening: list[object] = []
+
+
+def _listen() -> None:
+    if not _listening:
+        _listening.append(manager().on_change(forget_plans))
+
+
+def _has_body(function: Callable[..., Any]) -> bool:
+    """Returns whether a paragraph has more than a docstring and ``...``."""
+    code = function.__code__  # type: ignore[attr-defined]  # paragraphs are plain functions
+    return bool(code.co_names) or len(code.co_consts) > 2 or any(c is not None and c is not Ellipsis for c in code.co_consts[1:])
+
+
+def _register(op: Op, entry: Callable[..., Any]) -> None:
+    if op.name in TABLE:
+        raise ValueError(f"two ops called {op.name}: {TABLE[op.name].body.__module__} and {op.body.__module__}")
+    TABLE[op.name] = op
+
+
+def _publish(name: str, entry: Callable[..., Any], method: bool, inplace: Callable[..., Any] | None) -> None:
+    if not name.startswith("_"):
+        FUNCTIONS[name] = entry
+        if method:
+            METHODS[name] = entry
+    if inplace is not None:
+        METHODS[name.strip("_") + "_"] = inplace
+
+
+def _op(body: Callable[..., Any], pointwise: bool, **facts: Any) -> Op:
+    return Op(
+        body,
+        pointwise=pointwise,
+        grad=facts.get("grad") or {},
+        dtype=facts.get("dtype", "same"),
+        kernel=facts.get("kernel"),
+        node=facts.get("node"),
+        decomposed=_has_body(body),
+        samples=facts.get("samples"),
+    )
+
+
+def pointwise(
+    *,
+    grad: Mapping[Any, Callable[..., Any]] | None = None,
+    dtype: str = "same",
+    kernel: str | None = None,
+    node: str | Callable[[Node], str] | None = None,
+    method: bool = True,
+    inplace: bool = True,
+    out: bool = True,
+    samples: Callable[..., Any] | None = None,
+) -> Callable[[F], F]:
+    """Declares an elementwise op: promotion, broadcasting, ``op_`` and ``out=`` follow.
+
+    ``dtype``: "same" (the promoted one), "float" (integers become the default float), "bool", "real".
+    """
+
+    def declare(body: F) -> F:
+        op = _op(body, True, grad=grad, dtype=dtype, kernel=kernel, node=node, samples=samples)
+        entry = make_entry(op)
+        _register(op, entry)
+        written = make_inplace(op) if inplace else None
+        if op.name.startswith("_"):
+            entry.inplace = written  # type: ignore[attr-defined]  # a composite of the public name uses it
+            _publish(op.name, entry, False, None)
+        else:
+            public = with_out(entry) if out else entry
+            _publish(op.name, public, False, written)
+            if method:
+                METHODS[op.name] = entry
+        return entry  # type: ignore[return-value]  # same signature
+
+    return declare
+
+
+def primitive(
+    *,
+    grad: Mapping[Any, Callable[..., Any]] | None = None,
+    kernel: str | None = None,
+    node: str | Callable[[Node], str] | None = None,
+    method: bool = False,
+    inplace: bool = False,
+    samples: Callable[..., Any] | None = None,
+) -> Callable[[F], F]:
+    """Declares an op with a kernel over arguments that are already normalised; a body is its decomposition."""
+
+    def declare(body: F) -> F:
+        op = _op(body, False, grad=grad, kernel=kernel, node=node, samples=samples)
+        entry = make_entry(op)
+        _register(op, entry)
+        written = make_inplace(op) if inplace else None
+        if written is not None:
+            entry.inplace = written  # type: ignore[attr-defined]  # a composite of the public name uses it
+        _publish(op.name, entry, method, None if op.name.startswith("_") else written)
+        return entry  # type: ignore[return-value]  # same signature
+
+    return declare
+
+
+def view(
+    *,
+    grad: Mapping[Any, Callable[..., Any]] | None = None,
+    node: str | Callable[[Node], str] | None = None,
+    native: Callable[..., Any] | None = None,
+    method: bool = False,
+    samples: Callable[..., Any] | None = None,
+) -> Callable[[F], F]:
+    """Declares a view op: its body maps a `Lens` to one lens or several; values are never copied."""
+
+    def declare(body: F) -> F:
+        op = _op(body, False, grad=grad, node=node, samples=samples)
+        entry = make_view(op, native)
+        _register(op, entry)
+        _publish(op.name, entry, method, None)
+        return entry  # type: ignore[return-value]  # same signature
+
+    return declare
+
+
+def composite(
+    *,
+    method: bool = False,
+    function: bool = True,
+    inplace: bool | Callable[..., Any] = False,
+    out: bool = False,
+    names: tuple[str, ...] = (),
+    samples: Callable[..., Any] | None = None,
+) -> Callable[[F], F]:
+    """Declares a function over ops; ``inplace=True`` derives ``op_`` by writing the result, a callable gives it."""
+
+    def declare(body: F) -> F:
+        public: Callable[..., Any] = with_out(body) if out else body
+        written = _written(body) if inplace is True else inplace or None
+        for name in (body.__name__, *names):
+            if function:
+                FUNCTIONS[name] = public
+            if method:
+                METHODS[name] = public
+            if callable(written):
+                METHODS[name + "_"] = written
+        body.samples = samples  # type: ignore[attr-defined]  # read by the conformance kit
+        COMPOSITES[body.__name__] = body
+        return body
+
+    return declare
+
+
+def _written(body: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(body)
+    def written(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        result = body(input, *args, **kwargs)
+        if tuple(result._a.shape) != tuple(input._a.shape):
+            raise RuntimeError(
+                f"output with shape {list(input._a.shape)} doesn't match the broadcast shape {list(result._a.shape)}"
+            )
+        if not can_cast(result._key.dtype, input._key.dtype):
+            raise RuntimeError(
+                f"result type {result._key.dtype.legacy} can't be cast to the desired output type "
+                f"{input._key.dtype.legacy}"
+            )
+        return METHODS["copy_"](input, result)  # type: ignore[no-any-return]  # an entry of the table
+
+    written.__name__ = body.__name__ + "_"
+    return written
+
+
+def with_out(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns the function with torch's ``out=``: the result is written into given tensors, resized if need be."""
+
+    @functools.wraps(function)
+    def public(*args: Any, out: Any = None, **kwargs: Any) -> Any:
+        result = function(*args, **kwargs)
+        if out is None:
+            return result
+        return _fill_out(function.__name__.strip("_"), result, out)
+
+    return public
+
+
+def _fill_out(name: str, result: Any, out: Any) -> Any:
+    if isinstance(result, tuple):
+        for r, o in zip(result, out, strict=True):
+            _fill_out(name, r, o)
+        return out
+    if modes.grad and (result._key.requires or out._key.requires):
+        raise RuntimeError(
+            f"{name}(): functions with out=... arguments don't support automatic differentiation, but one of the "
+            "arguments requires grad."
+        )
+    if not can_cast(result._key.dtype, out._key.dtype):
+        raise RuntimeError(
+            f"result type {result._key.dtype.legacy} can't be cast to the desired output type {out._key.dtype.legacy}"
+        )
+    if tuple(result._a.shape) != tuple(out._a.shape):
+        if out._a.size:
+            warnings.warn(
+                "An output with one or more elements was resized since it had shape "
+                f"{list(out._a.shape)}, which does not match the required output shape {list(result._a.shape)}. This "
+                "behavior is deprecated, and in a future PyTorch release outputs will not be resized unless they have "
+                "zero elements. You can explicitly reuse an out tensor t by resizing it, inplace, to zero elements with "
+                "t.resize_(0).",
+                UserWarning,
+                stacklevel=3,
+            )
+        METHODS["resize_"](out, result._a.shape)
+    write_raw(out, read(result))
+    return out
+
+
+def install(cls: type[Tensor]) -> None:
+    """Gives the Tensor class every method of the table; called once, when all families are declared."""
+    for name, function in METHODS.items():
+        setattr(cls, name, function)
+    _listen()
+
+

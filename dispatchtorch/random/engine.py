@@ -1,0 +1,124 @@
+"""The source of bits: one Mersenne Twister, stepped and stored as torch steps and stores it.
+
+It knows 32-bit words, 64-bit words and the 5056 bytes of ``torch.get_rng_state()``. It must not know distributions,
+dtypes or tensors.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["DEFAULT_SEED", "STATE_BYTES", "Engine"]
+
+DEFAULT_SEED: Final = 67280421310721
+STATE_BYTES: Final = 5056
+
+_WORDS: Final = 624
+_HEAD: Final = struct.Struct("<QiiQ")  # seed, words left in the block, seeded, position in the block
+_TAIL: Final = struct.Struct("<dddi4xf?3x")  # x, y, rho, y is valid; next float, next float is valid
+_KEY_END: Final = _HEAD.size + 8 * _WORDS
+_SMALL: Final = 400  # below it the raw stream, with 64 bits spent on each word, is quicker than a filled array
+_MASK53: Final = (1 << 53) - 1
+
+
+class Engine:
+    """The state of one stream of random bits.
+
+    >>> Engine(1).words32(2)
+    array([1791095845, 4282876139], dtype=uint32)
+    """
+
+    __slots__ = ("_bits", "_filler", "_fresh", "_seeder", "initial_seed", "next_double", "next_float")
+
+    def __init__(self, seed: int = DEFAULT_SEED) -> None:
+        self._bits = np.random.MT19937(0)
+        self._seeder = np.random.RandomState(self._bits)
+        self._filler = np.random.Generator(self._bits)
+        self.seed(seed)
+
+    def seed(self, seed: int) -> None:
+        """Start the stream that belongs to ``seed``; as in torch its low 32 bits choose it, all 64 are remembered."""
+        self.initial_seed = seed & 0xFFFF_FFFF_FFFF_FFFF
+        self._seeder.seed(seed & 0xFFFF_FFFF)
+        self._fresh = True
+        self.next_double: float | None = None  # the second normal of a pair, kept for the next call
+        self.next_float: float | None = None  # stored in states, never drawn on the CPU
+
+    def words32(self, count: int) -> NDArray[np.uint32]:
+        """Return the next ``count`` words of 32 bits."""
+        if count:
+            self._fresh = False
+        if count < _SMALL:
+            return self._bits.random_raw(count).astype(np.uint32)
+        return self._filler.integers(0, 1 << 32, size=count, dtype=np.uint32)
+
+    def words64(self, count: int) -> NDArray[np.uint64]:
+        """Return the next ``count`` words of 64 bits, each made of two draws, the high half first."""
+        if count:
+            self._fresh = False
+        if count < _SMALL:
+            raw: NDArray[np.uint64] = self._bits.random_raw(2 * count)
+            return (raw[0::2] << np.uint64(32)) | raw[1::2]
+        return self._filler.integers(0, 1 << 64, size=count, dtype=np.uint64)
+
+    def double(self) -> float:
+        """Return one number of [0, 1) with 53 random bits."""
+        self._fresh = False
+        raw = self._bits.random_raw
+        word = (int(raw()) << 32 | int(raw())) & _MASK53
+        return word * 2.0**-53
+
+    def doubles(self, count: int) -> NDArray[np.float64]:
+        """Return ``count`` numbers of [0, 1) with 53 random bits each."""
+        words = self.words64(count)
+        words &= np.uint64(_MASK53)
+        out = words.view(np.int64).astype(np.float64)
+        out *= 2.0**-53
+        return out
+
+    def state_bytes(self) -> bytes:
+        """Return the state as torch stores it: 5056 bytes that continue this stream here and there."""
+        inner: Any = self._bits.state["state"]  # numpy types it as a loose mapping
+        position = 0 if self._fresh else int(inner["pos"])
+        left = 1 if self._fresh else _WORDS + 1 - position
+        cached, single = self.next_double, self.next_float
+        return b"".join(
+            (
+                _HEAD.pack(self.initial_seed, left, 1, position),
+                inner["key"].astype("<u8").tobytes(),
+                _TAIL.pack(0.0, cached or 0.0, 0.0, cached is not None, single or 0.0, single is not None),
+            )
+        )
+
+    def load_state_bytes(self, state: bytes) -> None:
+        """Continue the stream that ``state`` describes; a state that torch would refuse raises its error."""
+        if len(state) != STATE_BYTES:
+            raise RuntimeError(
+                f"Expected a CPUGeneratorImplState of size {STATE_BYTES} "
+                f"but found the input RNG state size to be {len(state)}"
+            )
+        seed, left, seeded, position = _HEAD.unpack_from(state)
+        # torch would also take a block whose two counters disagree, and read past its end; nothing writes such a state.
+        consistent = left == 1 or left + position == _WORDS + 1
+        if not (seeded and 0 < left <= _WORDS and position <= _WORDS and consistent):
+            raise RuntimeError("Invalid mt19937 state")
+        key = np.frombuffer(state, "<u8", _WORDS, _HEAD.size).astype(np.uint32)
+        self._fresh = left == 1 and position == 0
+        self._bits.state = {
+            "bit_generator": "MT19937",
+            "state": {"key": key, "pos": _WORDS if left == 1 else position},
+        }
+        _, cached, _, has_cached, single, has_single = _TAIL.unpack_from(state, _KEY_END)
+        self.initial_seed = seed
+        self.next_double = cached if has_cached else None
+        self.next_float = single if has_single else None
+
+    def copy(self) -> Engine:
+        """Return an engine that continues as this one will, independently."""
+        twin = Engine(self.initial_seed)
+        twin.load_state_bytes(self.state_bytes())
+        return twin
