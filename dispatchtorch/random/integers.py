@@ -169,7 +169,8 @@ def _shuffled(words: NDArray[np.uint32], n: int) -> NDArray[np.int64]:
     """
     steps = np.arange(n, dtype=np.int64)
     target = steps.copy()
-    target[:-1] += words % np.arange(n, 1, -1, dtype=np.uint32)
+    remaining: NDArray[np.uint32] = np.arange(n, 1, -1, dtype=np.uint32)
+    target[:-1] += words % remaining
     # Sorted by target, then step: neighbours with one target are successive visits to one place.
     bits = n.bit_length()
     keys = target << bits
@@ -185,8 +186,8 @@ def _shuffled(words: NDArray[np.uint32], n: int) -> NDArray[np.int64]:
     group = place[ends]
     last = ends - (visitor[ends] == group)
     root = steps.copy()
-    found = (place[last] == group).astype(np.int64)
-    root[group] += found * (visitor[last] - group)
+    shift: NDArray[np.int64] = (place[last] == group) * (visitor[last] - group)
+    root[group] += shift
     while True:
         further = root[root]
         if np.array_equal(further, root):
