@@ -1,381 +1,194 @@
 """A stand-in for a GPU's array library, which runs on the host and refuses what the real one refuses.
 
-Code written for device arrays goes wrong where it mixes in host arrays, converts without saying so, takes a scalar where
-there is a 0-dim array, or calls a function or keyword that only NumPy has. Here each of these raises, so such code can be
-tested where there is no GPU. Values are NumPy's. The stand-in is never more permissive than the library it stands for; it
-is stricter where that library would copy between host and device silently. It knows nothing of tensors and ops.
+Code written for device arrays goes wrong where it mixes in host arrays, converts without saying so, takes a scalar
+where there is a 0-dim array, or calls a function or keyword that only NumPy has. Here each of these raises, so such
+code can be tested where there is no GPU. Values are NumPy's. The stand-in is never more permissive than the library it
+stands for; it is stricter where that library would copy between host and device silently. It knows nothing of tensors
+and ops.
 """
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Iterator
-from types import EllipsisType, ModuleType
-from typing import Any, ClassVar, Final, NamedTuple, NoReturn
+from collections.abc import Callable
+from types import ModuleType, SimpleNamespace
+from typing import Any, Final
 
 import numpy as np
 
-__all__ = ["MISSING", "MISSING_BEFORE_NUMPY_2", "StrictArray", "StrictNamespace", "strict_namespace"]
+from .strict_array import StrictArray, StrictUfunc, call_host, to_host
 
-MISSING: Final = frozenset(
+__all__ = ["MISSING", "MISSING_BEFORE_NUMPY_2", "StrictArray", "StrictNamespace", "make_namespace", "strict_namespace"]
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+MISSING: Final = _names(
     """False_ ScalarType True_ asmatrix block bmat busday_count busday_offset busdaycalendar bytes_ char character
-    clongdouble complex256 core ctypeslib datetime64 datetime_as_string datetime_data dtypes einsum_path emath errstate f2py
-    flexible float128 frompyfunc fromregex geomspace get_include getbufsize geterr geterrcall histogram_bin_edges info insert
-    is_busday isnat little_endian longdouble ma matrix matvec memmap nanpercentile nanquantile ndenumerate nditer
-    nested_iters object_ polyder polydiv polyint polynomial random rec recarray record sctypeDict setbufsize seterr
-    seterrcall show_runtime spacing str_ strings test testing timedelta64 typecodes typing unstack vecdot vecmat
-    void""".split()
+    clongdouble complex256 core ctypeslib datetime64 datetime_as_string datetime_data dtypes einsum_path emath
+    errstate f2py flexible float128 frompyfunc fromregex geomspace get_include getbufsize geterr geterrcall
+    histogram_bin_edges info insert is_busday isnat little_endian longdouble ma matrix matvec memmap
+    nanpercentile nanquantile ndenumerate nditer nested_iters object_ polyder polydiv polyint polynomial random
+    rec recarray record sctypeDict setbufsize seterr seterrcall show_runtime spacing str_ strings test testing
+    timedelta64 typecodes typing unstack vecdot vecmat void"""
 )
 """What NumPy's main namespace has and the GPU library's release 14 lacks (`random` differs, so it is not modelled)."""
 
-MISSING_BEFORE_NUMPY_2: Final = frozenset(
-    """acos acosh apply_over_axes asin asinh astype atan atan2 atanh bitwise_count bitwise_invert bitwise_left_shift
-    bitwise_right_shift bool concat cumulative_prod cumulative_sum exceptions isdtype long matrix_transpose permute_dims pow
-    put_along_axis trapezoid ulong unique_all unique_counts unique_inverse unique_values""".split()
+MISSING_BEFORE_NUMPY_2: Final = _names(
+    """acos acosh apply_over_axes asin asinh astype atan atan2 atanh bitwise_count bitwise_invert
+    bitwise_left_shift bitwise_right_shift bool concat cumulative_prod cumulative_sum exceptions isdtype long
+    matrix_transpose permute_dims pow put_along_axis trapezoid ulong unique_all unique_counts unique_inverse
+    unique_values"""
 )
 """What its release 13 lacks besides."""
 
-_MISSING_LINALG: Final = frozenset(
-    "cross diagonal matrix_norm multi_dot outer svdvals tensordot test trace vecdot vector_norm".split()
+_MISSING_LINALG: Final = _names(
+    """cross diagonal matrix_norm multi_dot outer svdvals tensordot test trace vecdot vector_norm"""
 )
 
-_CREATE: Final = frozenset({"array", "asarray", "asanyarray", "ascontiguousarray", "asfortranarray"})
-_HOST_ANSWERS: Final = frozenset(
-    """broadcast_shapes can_cast common_type dtype finfo get_printoptions iinfo iscomplexobj isdtype isrealobj isscalar
-    issubdtype may_share_memory min_scalar_type mintypecode ndim promote_types result_type set_printoptions shape
-    shares_memory size array2string array_repr array_str""".split()
+_NOT_MODELLED: Final = _names(
+    """apply_along_axis apply_over_axes fromfunction piecewise poly1d polynomial random testing vectorize"""
 )
-_KEYWORDS_OF_HOST_ONLY: Final = frozenset({"where", "initial", "subok", "like", "signature", "extobj", "mean", "device"})
-_KEYWORDS: Final[dict[str, frozenset[str]]] = {
-    "argsort": frozenset({"axis", "kind"}),
-    "clip": frozenset({"a_min", "a_max", "out"}),
-    "einsum": frozenset({"dtype", "optimize"}),
-    "sort": frozenset({"axis", "kind"}),
-    "take": frozenset({"indices", "axis", "out"}),
-    "where": frozenset({"x", "y"}),
-}
-_SCALARS: Final = (bool, int, float, complex, np.generic)
+
+_HOST_ANSWERS: Final = _names(
+    """array2string array_repr array_str broadcast_shapes can_cast common_type get_printoptions iscomplexobj
+    isdtype isrealobj isscalar issubdtype may_share_memory min_scalar_type mintypecode ndim promote_types
+    result_type set_printoptions shape shares_memory size"""
+)
+_HOST_CLASSES: Final = (np.dtype, np.finfo, np.iinfo)
 
 
-def _unsupported(value: object) -> NoReturn:
-    raise TypeError(f"Unsupported type {type(value)}")
+def _creator(name: str) -> Callable[..., Any]:
+    """`asarray` and its like: the one way for a host array onto the device, always by a copy."""
+    function = getattr(np, name)
+
+    def create(a: Any, dtype: Any = None, **keywords: Any) -> StrictArray:
+        if isinstance(a, StrictArray):
+            host = function(a._host, dtype=dtype, **keywords)
+            return a if host is a._host else StrictArray(host)
+        host = np.array(function(a if isinstance(a, np.ndarray) else to_host(a), dtype=dtype, **keywords))
+        if host.dtype.kind not in "biufc" and host.dtype.name != "bfloat16":
+            raise ValueError(f"Unsupported dtype {host.dtype}")
+        return StrictArray(host)
+
+    return create
 
 
-def _to_host(value: Any) -> Any:
-    """The host's array behind each device array in `value`. Raises TypeError for a host array."""
-    if isinstance(value, StrictArray):
-        return value._host
-    if isinstance(value, np.ndarray):
-        _unsupported(value)
-    if type(value) in (tuple, list):
-        return type(value)([_to_host(item) for item in value])
-    return value
+def _needs_device_condition(condition: Any, *args: Any, **keywords: Any) -> Any:
+    if not isinstance(condition, StrictArray):
+        raise TypeError(f"where(): the condition must be a device array, got {type(condition)}")
+    return call_host(np.where, "where", (condition, *args), keywords)
 
 
-def _operand(value: Any) -> Any:
-    """The host's value of an operand: a device array or a number."""
-    if isinstance(value, StrictArray):
-        return value._host
-    return value if isinstance(value, _SCALARS) else _unsupported(value)
+def _needs_host_repeats(a: Any, repeats: Any, axis: int | None = None) -> Any:
+    if isinstance(repeats, StrictArray):
+        raise TypeError("repeat(): `repeats` must be an int or a sequence of ints on the host, got a device array")
+    return call_host(np.repeat, "repeat", (a, repeats, axis), {})
 
 
-def _to_device(value: Any) -> Any:
-    """`value` with each host array and number in it as a device array, which shares the host array's memory."""
-    if isinstance(value, np.ndarray):
-        return StrictArray(value)
-    if isinstance(value, _SCALARS):
-        return StrictArray(np.asarray(value))
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return type(value)(*map(_to_device, value))
-    return type(value)(map(_to_device, value)) if isinstance(value, tuple | list) else value
+def _as_strided(x: StrictArray, shape: Any = None, strides: Any = None) -> StrictArray:
+    """A view of the memory from `x` on; strides count bytes."""
+    return StrictArray(np.lib.stride_tricks.as_strided(x._host, shape, strides))
 
 
-def _check_keywords(name: str, keywords: dict[str, Any]) -> None:
-    allowed = _KEYWORDS.get(name)
-    for keyword in keywords:
-        if keyword in _KEYWORDS_OF_HOST_ONLY if allowed is None else keyword not in allowed:
-            raise TypeError(f"{name}() got an unexpected keyword argument {keyword!r}")
-    if name in ("sort", "argsort") and keywords.get("kind") not in (None, "stable"):
-        raise ValueError(f"{name}(): only stable sorting is supported, got kind={keywords['kind']!r}")
+def _sliding_window_view(x: StrictArray, window_shape: Any, axis: Any = None) -> StrictArray:
+    return StrictArray(np.lib.stride_tricks.sliding_window_view(x._host, window_shape, axis))
 
 
-def _index(item: Any) -> Any:
-    """The host's form of a subscript. A host array is refused, for it would be copied at each use."""
-    if isinstance(item, tuple):
-        return tuple([_index(part) for part in item])
-    if isinstance(item, StrictArray):
-        return item._host
-    if item is None or isinstance(item, slice | EllipsisType | bool | np.bool_ | list):
-        return _to_host(item)
-    if isinstance(item, np.ndarray):
-        _unsupported(item)
-    try:
-        return operator.index(item)
-    except TypeError:
-        raise IndexError(
-            "only integers, slices (`:`), ellipsis (`...`), numpy.newaxis (`None`) and integer or boolean arrays are valid "
-            "indices"
-        ) from None
+def _as_host(a: Any) -> np.ndarray[Any, Any]:
+    """The explicit way off the device."""
+    return a.get() if isinstance(a, StrictArray) else np.asarray(a)
 
 
-class _Pointer(NamedTuple):
-    """The place of an array's first element."""
+def _wrapped(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+    if name in _HOST_ANSWERS:
+        return lambda *args, **keywords: function(*map(to_host, args), **keywords)
 
-    ptr: int
-    device_id: int = 0
-
-
-class _Flags(NamedTuple):
-    c_contiguous: bool
-    f_contiguous: bool
-    owndata: bool
-
-    @property
-    def forc(self) -> bool:
-        return self.c_contiguous or self.f_contiguous
-
-
-class StrictUfunc:
-    """An elementwise function of the device: operands are device arrays and numbers, `out=` works, `where=` does not."""
-
-    def __init__(self, host: np.ufunc) -> None:
-        self._host = host
-        self.__name__ = host.__name__
-        self.nin, self.nout, self.nargs = host.nin, host.nout, host.nargs
-
-    def __repr__(self) -> str:
-        return f"<strict ufunc {self.__name__!r}>"
-
-    def __call__(self, *args: Any, out: Any = None, dtype: Any = None, casting: str = "same_kind", **rest: Any) -> Any:
-        if rest:
-            raise TypeError(f"Wrong arguments {rest}")
-        if not self.nin <= len(args) <= self.nargs:
-            raise TypeError(
-                f"Wrong number of arguments for {self.__name__!r}. It must be either {self.nin} or {self.nargs} "
-                f"(with outputs), but given {len(args)}."
-            )
-        outs = args[self.nin :]
-        if out is not None:
-            if outs:
-                raise ValueError("Cannot specify 'out' as both a positional and keyword argument")
-            outs = out if isinstance(out, tuple) else (out,)
-        for target in outs:
-            if target is not None and not isinstance(target, StrictArray):
-                raise TypeError(f"Output arguments must be device arrays, got {type(target)}")
-        targets = tuple([None if target is None else target._host for target in outs]) or (None,) * self.nout
-        operands = [_operand(arg) for arg in args[: self.nin]]
-        with np.errstate(all="ignore"):
-            result = self._host(
-                *operands, out=targets + (None,) * (self.nout - len(targets)), dtype=dtype, casting=casting
-            )
-        if self.nout == 1:
-            return outs[0] if outs and outs[0] is not None else _to_device(result)
-        given = outs + (None,) * (self.nout - len(outs))
-        return tuple([_to_device(new) if old is None else old for old, new in zip(given, result, strict=True)])
-
-    def at(self, a: StrictArray, indices: Any, b: Any = None) -> None:
-        """Apply in place at `indices`, as often as each occurs; only for functions with an atomic form."""
-        if self.__name__ not in ("add", "subtract", "maximum", "minimum", "bitwise_and", "bitwise_or", "bitwise_xor"):
-            raise NotImplementedError(f"`{self.__name__}.at` is not supported yet")
-        self._host.at(a._host, _index(indices), _operand(b))
-
-    def outer(self, a: Any, b: Any, **keywords: Any) -> Any:
-        """The function of all pairs."""
-        a, b = (x if isinstance(x, StrictArray) else StrictArray(np.asarray(_operand(x))) for x in (a, b))
-        return self(a.reshape(a.shape + (1,) * b.ndim), b, **keywords)
-
-    def reduce(self, array: StrictArray, axis: Any = 0, dtype: Any = None, out: Any = None, keepdims: bool = False) -> Any:
-        """The sum or product along `axis`; other functions have no reduction."""
-        self._only("reduce", "add", "multiply")
-        return _call(self._host.reduce, "reduce", (array, axis, dtype, out), {"keepdims": keepdims})
-
-    def accumulate(self, array: StrictArray, axis: int = 0, dtype: Any = None, out: Any = None) -> Any:
-        """The running sum or product along `axis`; other functions have none."""
-        self._only("accumulate", "add", "multiply")
-        return _call(self._host.accumulate, "accumulate", (array, axis, dtype, out), {})
-
-    def reduceat(self, array: StrictArray, indices: Any, axis: int = 0, dtype: Any = None, out: Any = None) -> Any:
-        """The sums of slices; other functions have none."""
-        self._only("reduceat", "add")
-        return _call(self._host.reduceat, "reduceat", (array, indices, axis, dtype, out), {})
-
-    def _only(self, method: str, *names: str) -> None:
-        if self.__name__ not in names:
-            raise NotImplementedError(f"`{self.__name__}.{method}` is not supported yet")
-
-
-def _call(function: Callable[..., Any], name: str, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
-    """The device's result of a host function, whose array arguments have to live on the device."""
-    _check_keywords(name, keywords)
-    target = keywords.get("out")
-    if isinstance(target, np.ndarray):
-        _unsupported(target)
-    with np.errstate(all="ignore"):
-        result = function(*map(_to_host, args), **{key: _to_host(value) for key, value in keywords.items()})
-    return target if isinstance(target, StrictArray) else _to_device(result)
-
-
-def _method(name: str) -> Callable[..., Any]:
-    function = getattr(np.ndarray, name)
-
-    def call(self: StrictArray, *args: Any, **keywords: Any) -> Any:
-        return _call(function, name, (self, *args), keywords)
+    def call(*args: Any, **keywords: Any) -> Any:
+        return call_host(function, name, args, keywords)
 
     call.__name__ = name
     return call
 
 
-def _unary(name: str) -> Callable[[StrictArray], Any]:
-    ufunc = StrictUfunc(getattr(np, name))
-    return lambda self: ufunc(self)
+class StrictNamespace:
+    """A module's functions over device arrays; each is made when it is first asked for.
 
+    `missing` names what the host's module has and the device's lacks: asking for one raises AttributeError.
+    """
 
-def _binary(name: str) -> Callable[[StrictArray, Any], Any]:
-    ufunc = StrictUfunc(getattr(np, name))
-    return lambda self, other: ufunc(self, other)
-
-
-def _reflected(name: str) -> Callable[[StrictArray, Any], Any]:
-    ufunc = StrictUfunc(getattr(np, name))
-    return lambda self, other: ufunc(other, self)
-
-
-def _in_place(name: str) -> Callable[[StrictArray, Any], Any]:
-    ufunc = StrictUfunc(getattr(np, name))
-    return lambda self, other: ufunc(self, other, out=self)
-
-
-class StrictArray:
-    """An array on the stand-in's device. Views share its memory; nothing converts it to a host array but `get`."""
-
-    __slots__ = ("__weakref__", "_host")
-    __array_ufunc__: ClassVar[None] = None  # host functions leave it alone, host operators hand over to ours
-    __hash__: ClassVar[None] = None  # type: ignore[assignment]  # equality is elementwise
-
-    def __init__(self, host: np.ndarray[Any, Any]) -> None:
-        self._host = host
-
-    def get(self) -> np.ndarray[Any, Any]:
-        """A copy on the host."""
-        return self._host.copy()
-
-    def set(self, host: np.ndarray[Any, Any]) -> None:
-        """Copy a host array of the same shape and dtype into this one."""
-        if not isinstance(host, np.ndarray):
-            raise TypeError("Only numpy.ndarray can be set to a device array")
-        if host.dtype != self.dtype or host.shape != self.shape:
-            raise TypeError(f"{host.dtype}{host.shape} array cannot be set to {self.dtype}{self.shape} array")
-        self._host[...] = host
-
-    def __array__(self, dtype: Any = None, copy: Any = None) -> NoReturn:
-        raise TypeError(
-            "Implicit conversion to a NumPy array is not allowed. "
-            "Please use `.get()` to construct a NumPy array explicitly."
-        )
-
-    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        return NotImplemented
+    def __init__(
+        self, module: ModuleType = np, missing: frozenset[str] = MISSING, given: dict[str, Any] | None = None
+    ) -> None:
+        self._module = module
+        self._missing = missing
+        vars(self).update(given or {})
 
     def __repr__(self) -> str:
-        return f"Strict{self._host!r}"
+        return f"<strict namespace over {self._module.__name__}>"
 
-    shape = property(lambda self: self._host.shape, lambda self, shape: setattr(self._host, "shape", shape))
-    dtype = property(lambda self: self._host.dtype)
-    ndim = property(lambda self: self._host.ndim)
-    size = property(lambda self: self._host.size)
-    itemsize = property(lambda self: self._host.itemsize)
-    nbytes = property(lambda self: self._host.nbytes)
-    strides = property(lambda self: self._host.strides)
-    T = property(lambda self: StrictArray(self._host.T))
-    mT = property(lambda self: StrictArray(self._host.mT))
-    data = property(lambda self: _Pointer(self._host.__array_interface__["data"][0]))
-    real = property(lambda self: StrictArray(self._host.real), lambda self, value: self._assign("real", value))
-    imag = property(lambda self: StrictArray(self._host.imag), lambda self, value: self._assign("imag", value))
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or name in self._missing or name in _NOT_MODELLED or not hasattr(self._module, name):
+            reason = "is not modelled" if name in _NOT_MODELLED else "does not exist"
+            raise AttributeError(f"{name!r} {reason} in the device's namespace", name=name, obj=self)
+        made = self._make(name, getattr(self._module, name))
+        setattr(self, name, made)
+        return made
 
-    def _assign(self, part: str, value: Any) -> None:
-        setattr(self._host, part, _operand(value))
+    def _make(self, name: str, value: Any) -> Any:
+        if isinstance(value, np.ufunc):
+            return StrictUfunc(value)
+        if isinstance(value, type):
+            if issubclass(value, (np.generic, *_HOST_CLASSES)):
+                return value
+        elif not isinstance(value, ModuleType):
+            return _wrapped(value, name) if callable(value) else value
+        raise AttributeError(f"{name!r} is not modelled in the device's namespace", name=name, obj=self)
 
-    @property
-    def base(self) -> StrictArray | None:
-        """The array whose memory this view shares."""
-        base = self._host.base
-        return StrictArray(base) if isinstance(base, np.ndarray) else None
 
-    @property
-    def flags(self) -> _Flags:
-        """How the elements lie."""
-        flags = self._host.flags
-        return _Flags(flags.c_contiguous, flags.f_contiguous, flags.owndata)
+class _Device:
+    """The one device, as a context in which arrays are made."""
 
-    def __getitem__(self, item: Any) -> StrictArray:
-        index = _index(item)
-        parts = index if isinstance(index, tuple) else (index,)
-        basic = all(part is None or isinstance(part, slice | EllipsisType | int) for part in parts)
-        whole = any(part is Ellipsis for part in parts)
-        return StrictArray(np.asarray(self._host[(*parts, ...) if basic and not whole else index]))
+    def __init__(self, id: int = 0) -> None:
+        if id != 0:
+            raise ValueError(f"there is one device, got {id}")
+        self.id = id
 
-    def __setitem__(self, item: Any, value: Any) -> None:
-        with np.errstate(all="ignore"):
-            self._host[_index(item)] = _operand(value)
+    def __enter__(self) -> _Device:
+        return self
 
-    def __len__(self) -> int:
-        return len(self._host)
+    def __exit__(self, *error: object) -> None:
+        del error
 
-    def __iter__(self) -> Iterator[StrictArray]:
-        if not self.ndim:
-            raise TypeError("iteration over a 0-d array")
-        return (self[place] for place in range(len(self)))
+    def synchronize(self) -> None:
+        """Nothing is ever under way."""
 
-    def __bool__(self) -> bool:
-        return bool(self._host)
 
-    def __int__(self) -> int:
-        return int(self._host)
+def make_namespace(missing: frozenset[str] = MISSING) -> StrictNamespace:
+    """A namespace over device arrays without the functions in `missing`, with what the library adds to NumPy's."""
+    stream = SimpleNamespace(synchronize=lambda: None, ptr=0)
+    given: dict[str, Any] = {name: _creator(name) for name in ("array", "asarray", "asanyarray")}
+    given |= {name: _creator(name) for name in ("ascontiguousarray", "asfortranarray")}
+    given |= {
+        "ndarray": StrictArray,
+        "asnumpy": _as_host,
+        "where": _needs_device_condition,
+        "repeat": _needs_host_repeats,
+        "linalg": StrictNamespace(np.linalg, _MISSING_LINALG),
+        "fft": StrictNamespace(np.fft, frozenset({"test"})),
+        "lib": SimpleNamespace(
+            stride_tricks=SimpleNamespace(as_strided=_as_strided, sliding_window_view=_sliding_window_view)
+        ),
+        "cuda": SimpleNamespace(
+            Device=_Device,
+            Stream=SimpleNamespace(null=stream),
+            get_current_stream=lambda: stream,
+            is_available=lambda: True,
+            runtime=SimpleNamespace(getDeviceCount=lambda: 1),
+        ),
+    }
+    return StrictNamespace(np, missing, {name: made for name, made in given.items() if name not in missing})
 
-    def __float__(self) -> float:
-        return float(self._host)
 
-    def __complex__(self) -> complex:
-        return complex(self._host)
-
-    def item(self) -> Any:
-        """The only element, as a Python number."""
-        return self._host.item()
-
-    def tolist(self) -> Any:
-        """The elements as Python numbers in nested lists."""
-        return self._host.tolist()
-
-    def tobytes(self, order: Any = "C") -> bytes:
-        """The elements' bytes."""
-        return self._host.tobytes(order)
-
-    def fill(self, value: Any) -> None:
-        """Set every element to one value."""
-        host = value._host if isinstance(value, StrictArray) else np.asarray(value)
-        if host.shape != ():
-            raise ValueError("a non-scalar array cannot be used for fill")
-        self._host.fill(host.astype(self.dtype))
-
-    def sort(self, axis: int = -1, kind: Any = None) -> None:
-        """Sort in place."""
-        _check_keywords("sort", {"kind": kind})
-        self._host.sort(axis=axis, kind="stable")
-
-    def dot(self, b: StrictArray, out: StrictArray | None = None) -> StrictArray:
-        """The dot product with another device array."""
-        if not isinstance(b, StrictArray):
-            raise TypeError(f"Argument 'b' has incorrect type (got {type(b)})")
-        return StrictArray(np.asarray(_call(np.dot, "dot", (self, b), {"out": out})._host))
-
-    def __copy__(self) -> StrictArray:
-        return StrictArray(self._host.copy())
-
-    def __deepcopy__(self, memo: Any) -> StrictArray:
-        return StrictArray(self._host.copy())
-
-    def __reduce__(self) -> Any:
-        return strict_asarray, (self.get(),)
-
-    all, any, argmax, argmin, argpartition, argsort, astype = map(_method, ("all", "any", "argmax", "argmin", "argpartition", "argsort", "astype"))  # fmt: skip  # noqa: E501 - one line a family
-    choose, clip, compress, conj, conjugate, copy, cumprod, cumsum, diagonal = map(_method, ("choose", "clip", "compress", "conj", "conjugate", "copy", "cumprod", "cumsum", "diagonal"))  # fmt: skip  # noqa: E501 - one line a family
+strict_namespace: Final = make_namespace()
