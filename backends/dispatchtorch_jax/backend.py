@@ -1,0 +1,142 @@
+"""JAX as a backend: immutable arrays, each kernel jitted once per shapes, views and writes through lenses.
+
+Loading it switches `jax_enable_x64` on for the process, since float64 and int64 have to exist; JAX's own programs in
+the same process see 64-bit types from then on. Kernels that JAX does better than the shared ones are in `kernels`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Final, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from dispatchtorch.plugin import Backend, BackendUnavailableError, Gap, Kernel, KernelCall
+from dispatchtorch_jax.devices import Places
+from dispatchtorch_jax.kernels import EAGER, KERNELS
+
+__all__ = ["JaxBackend"]
+
+_settings: Any = jax.config  # untyped in JAX
+_settings.update("jax_enable_x64", True)  # before the first array: without it float64 silently becomes float32
+
+_PLACES: Final = Places()
+_DTYPES: Final[dict[str, np.dtype[Any]]] = {
+    name: np.dtype(name)
+    for name in (
+        *("bool", "uint8", "int8", "int16", "int32", "int64", "uint16", "uint32", "uint64"),
+        *("float16", "float32", "float64", "complex64", "complex128"),
+    )
+} | {"bfloat16": np.dtype(jnp.bfloat16)}
+
+
+class JaxBackend(Backend):
+    """Tensors as `jax.Array`, on the CPU and on the accelerators that JAX has found."""
+
+    name: ClassVar[str] = "jax"
+    devices: ClassVar[tuple[str, ...]] = _PLACES.types
+    aliasing: ClassVar[Literal["native", "lens"]] = "lens"
+    capabilities: ClassVar[frozenset[str]] = frozenset(
+        {"float16", "bfloat16", "float64", "complex64", "complex128", "jit"}
+    )
+    kernels: Mapping[str, Kernel] = KERNELS
+    gaps: tuple[Gap, ...] = ()
+
+    @property
+    def namespace(self) -> Any:
+        """Returns jax.numpy."""
+        return jnp
+
+    def from_host(self, host: Any, device: str) -> Any:
+        """Returns an array with a copy of the host's values; JAX may take the copy over, never the original."""
+        copied = np.array(host, order="C", copy=True)
+        if device == "cpu" and _PLACES.cpu_only:
+            return jnp.asarray(copied)
+        return jax.device_put(copied, _PLACES.find(device))
+
+    def to_host(self, array: Any) -> Any:
+        """Returns a numpy array that cannot be written: on the CPU it is JAX's own memory."""
+        return np.asarray(array)
+
+    def dtype(self, name: str) -> Any:
+        """Returns numpy's (for bfloat16 ml_dtypes') dtype; KeyError for complex32."""
+        return _DTYPES[name]
+
+    def bind(self, kernel: Kernel, call: KernelCall) -> Kernel:
+        """Returns the kernel jitted, with dims, flags and dtypes static; a data-dependent one stays as it is."""
+        if kernel in EAGER:
+            return kernel
+        jitted: Kernel = jax.jit(_strong(kernel), static_argnums=call.static)
+        if not _PLACES.cpu_only:
+            jitted = _gathering(jitted)
+        return jitted if call.elementwise or call.op.startswith("lens_") else _or_eager(jitted, kernel)
+
+    def device_count(self) -> int:
+        """Returns how many accelerators there are; 1 where there is only the CPU."""
+        return _PLACES.count
+
+    def synchronize(self) -> None:
+        """Waits for everything that was launched on any device."""
+        for place in _PLACES.all:
+            # Work on a device runs in the order of its launch, so a new array's being ready says that the rest is.
+            jax.device_put(np.zeros((), np.int8), place).block_until_ready()
+
+    def set_at(self, array: Any, index: Any, value: Any) -> Any:
+        """Returns a copy with the value at the index; cheap under jit only, which is where it is called."""
+        return array.at[index].set(value)
+
+
+def _strong(kernel: Kernel) -> Kernel:
+    """Returns the kernel without weak dtypes in its results; costs nothing once it is traced."""
+
+    def strong(*args: Any) -> Any:
+        out = kernel(*args)
+        if isinstance(out, (tuple, list)):
+            return tuple([_settled(o) for o in out])
+        return _settled(out)
+
+    strong.__name__ = getattr(kernel, "__name__", "kernel")
+    return strong
+
+
+def _settled(out: Any) -> Any:
+    return jax.lax.convert_element_type(out, out.dtype) if hasattr(out, "dtype") else jnp.asarray(out)
+
+
+def _or_eager(jitted: Kernel, kernel: Kernel) -> Kernel:
+    """Returns the jitted kernel, which gives way to the plain one where shapes or branches depend on values."""
+    run, plain = jitted, _strong(kernel)
+
+    def bound(*args: Any) -> Any:
+        nonlocal run
+        try:
+            return run(*args)
+        except (jax.errors.ConcretizationTypeError, jax.errors.NonConcreteBooleanIndexError):
+            if run is plain or any(isinstance(a, jax.core.Tracer) for a in jax.tree.leaves(args)):
+                raise  # inside somebody's own jit there are no values to look at
+            run = plain
+            return run(*args)
+
+    bound.__name__ = getattr(kernel, "__name__", "kernel")
+    return bound
+
+
+def _gathering(kernel: Callable[..., Any]) -> Kernel:
+    """Returns the kernel with 0-dimensional CPU arguments first moved to where the others are, as in PyTorch."""
+
+    def gathered(*args: Any) -> Any:
+        leaves = [a for a in jax.tree.leaves(args) if isinstance(a, jax.Array) and not isinstance(a, jax.core.Tracer)]
+        targets = {a.device for a in leaves if a.ndim} if len({a.device for a in leaves}) > 1 else set()
+        if len(targets) == 1:
+            (target,) = targets
+            args = jax.tree.map(lambda a: jax.device_put(a, target) if isinstance(a, jax.Array) else a, args)
+        return kernel(*args)
+
+    gathered.__name__ = getattr(kernel, "__name__", "kernel")
+    return gathered
+
+
+if not _PLACES.all:
+    raise BackendUnavailableError("jax: no device of any platform was found; see JAX_PLATFORMS")

@@ -1,0 +1,54 @@
+"""Which of JAX's devices a device name means: "cpu", "cuda" for its GPUs, "xla" for whatever JAX itself prefers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+
+from dispatchtorch.plugin import BackendUnavailableError
+
+__all__ = ["Places"]
+
+
+class Places:
+    """The devices that JAX has, by device type; asking starts JAX's platforms.
+
+    Where there is an accelerator, arrays that are made without naming a device still go to the CPU, as in PyTorch.
+    """
+
+    def __init__(self) -> None:
+        try:
+            preferred: list[Any] = list(jax.devices())
+        except RuntimeError as error:
+            raise BackendUnavailableError(f"jax: no device could be started: {error}") from error
+        self._by_type: dict[str, list[Any]] = {}
+        for name, platform in (("cpu", "cpu"), ("cuda", "gpu")):
+            found = preferred if preferred[0].platform == platform else _of(platform)
+            if found:
+                self._by_type[name] = found
+        self._by_type["xla"] = preferred
+        self.types = tuple(self._by_type)
+        self.all = list(dict.fromkeys(place for places in self._by_type.values() for place in places))
+        self.cpu_only = self.types == ("cpu", "xla") and preferred[0].platform == "cpu" and len(self.all) == 1
+        self.count = len(preferred)
+        if not self.cpu_only and "cpu" in self._by_type:
+            settings: Any = jax.config  # untyped in JAX
+            settings.update("jax_default_device", self._by_type["cpu"][0])
+
+    def find(self, device: str) -> Any:
+        """Returns JAX's device for a name like "cpu" or "cuda:1"; BackendUnavailableError where there is none."""
+        kind, _, index = device.partition(":")
+        found = self._by_type.get(kind, [])
+        place = int(index or 0)
+        if place >= len(found):
+            have = ", ".join(f"{len(places)} of type {name}" for name, places in self._by_type.items())
+            raise BackendUnavailableError(f"jax: there is no device {device!r}; JAX has {have}")
+        return found[place]
+
+
+def _of(platform: str) -> list[Any]:
+    try:
+        return list(jax.devices(platform))
+    except RuntimeError:
+        return []

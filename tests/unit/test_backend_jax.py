@@ -1,0 +1,99 @@
+"""The JAX backend's own half of the contract: crossing, jitting, devices. What ops compute is the conformance kit's."""
+
+import numpy as np
+import pytest
+
+jax = pytest.importorskip("jax")
+
+from dispatchtorch.plugin import BackendUnavailableError, KernelCall  # noqa: E402 - after the library was found
+from dispatchtorch.plugin.selection import get_backend  # noqa: E402 - as above
+
+jnp = jax.numpy
+
+
+@pytest.fixture(scope="module")
+def backend():
+    return get_backend("jax")
+
+
+@pytest.mark.parametrize("size", [0, 3, 100_000])
+@pytest.mark.parametrize("dtype", ["float64", "float32", "int64", "bool", "complex128"])
+def test_a_host_array_is_copied(backend, size, dtype):
+    host = np.ones(size, dtype)
+    array = backend.from_host(host, "cpu")
+    host[:] = 0
+    assert backend.dtype_name(array) == dtype
+    assert array.dtype == backend.dtype(dtype)
+    assert bool(array.all())
+
+
+def test_what_comes_out_cannot_be_written(backend):
+    out = backend.to_host(backend.from_host(np.ones(3, np.float32), "cpu"))
+    assert type(out) is np.ndarray
+    assert not out.flags.writeable
+
+
+def test_bfloat16_crosses(backend):
+    host = np.array([1.0, 2.5]).astype(backend.dtype("bfloat16"))
+    array = backend.from_host(host, "cpu")
+    assert backend.dtype_name(array) == "bfloat16"
+    assert backend.to_host(array).astype(np.float32).tolist() == [1.0, 2.5]
+
+
+def test_an_unknown_dtype_is_a_key_error(backend):
+    with pytest.raises(KeyError, match="complex32"):
+        backend.dtype("complex32")
+
+
+def test_devices(backend):
+    assert {"cpu", "xla"} <= set(backend.devices)
+    assert backend.device_count() >= 1
+    assert backend.from_host(np.ones(2), "xla").device in jax.devices()
+    with pytest.raises(BackendUnavailableError, match="there is no device 'cpu:99'"):
+        backend.from_host(np.ones(2), "cpu:99")
+    backend.synchronize()
+
+
+def test_a_kernel_is_traced_once_for_each_shape(backend):
+    traced = []
+
+    def kernel(a, dims, scale):
+        traced.append(a.shape)
+        return jnp.sum(a, axis=dims) * scale
+
+    bound = backend.bind(kernel, KernelCall("x", static=(1,)))
+    a = jnp.ones((2, 3), jnp.float32)
+    assert bound(a, (0,), 2.0).tolist() == [4.0, 4.0, 4.0]
+    assert bound(a, (0,), 3.0).tolist() == [6.0, 6.0, 6.0]  # a number is an input: no second trace
+    assert bound(a, (0, 1), 3.0).tolist() == 18.0
+    assert traced == [(2, 3), (2, 3)]
+    assert bound.__name__ == "kernel"
+
+
+def test_results_have_strong_dtypes(backend):
+    bound = backend.bind(lambda a: (jnp.where(a > 0, 1.0, 2.0), 3), KernelCall("x"))
+    first, second = bound(jnp.ones(2))
+    assert not first.weak_type
+    assert second.tolist() == 3
+
+
+def test_none_and_lists_travel_as_arguments(backend):
+    bound = backend.bind(lambda members, bias: jnp.concat(members) if bias is None else bias, KernelCall("x"))
+    assert bound([jnp.ones(1), jnp.zeros(2)], None).tolist() == [1.0, 0.0, 0.0]
+    assert bound([jnp.ones(1)], jnp.ones(1)).tolist() == [1.0]
+
+
+def test_a_kernel_whose_shape_depends_on_values_runs_untraced(backend):
+    bound = backend.bind(lambda a: a[a > 1], KernelCall("x"))
+    assert bound(jnp.arange(4)).tolist() == [2, 3]
+    assert bound(jnp.arange(5)).tolist() == [2, 3, 4]
+    with pytest.raises(jax.errors.NonConcreteBooleanIndexError):
+        jax.jit(bound)(jnp.arange(4))
+
+
+def test_a_write_gives_a_new_array(backend):
+    before = jnp.zeros((2, 2))
+    after = backend.set_at(before, (slice(0, 1), slice(0, 2)), jnp.ones((1, 2)))
+    assert before.tolist() == [[0, 0], [0, 0]]
+    assert after.tolist() == [[1, 1], [0, 0]]
+    assert backend.copy(before) is before
