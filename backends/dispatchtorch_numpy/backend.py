@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Final, Literal
 import numpy as np
 
 from dispatchtorch.plugin import Backend, Gap, Kernel, KernelCall
+from dispatchtorch_numpy.kernels import BARE, KERNELS
 
 __all__ = ["NumpyBackend"]
 
@@ -28,7 +29,7 @@ class NumpyBackend(Backend):
     aliasing: ClassVar[Literal["native", "lens"]] = "native"
     capabilities: ClassVar[frozenset[str]] = frozenset({"float16", "float64", "complex64", "complex128", "bfloat16"})
     gaps: tuple[Gap, ...] = ()
-    kernels: Mapping[str, Kernel] = {}
+    kernels: Mapping[str, Kernel] = KERNELS
 
     @property
     def namespace(self) -> Any:
@@ -55,6 +56,8 @@ class NumpyBackend(Backend):
         """Returns the kernel with 0-d results kept arrays, and silent where it is more than one ufunc."""
         if isinstance(kernel, np.ufunc):
             return functools.partial(kernel, out=...) if call.zero_dim else kernel
+        if kernel in BARE:
+            return kernel
         if call.elementwise and not call.zero_dim:
             return _silent(kernel)
         return _silent_arrays(kernel)

@@ -1,1 +1,398 @@
-"""Family."""
+"""New tensors: from data, from a number, from a range, and like another tensor."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from dispatchtorch._base.device import Device
+from dispatchtorch._base.dtypes import DType, get_default_dtype, int64, of_number
+from dispatchtorch.dispatch.op import TABLE
+from dispatchtorch.dispatch.plans import create
+from dispatchtorch.dispatch.table import METHODS, composite, primitive, with_out
+from dispatchtorch.plugin.backend import Backend
+from dispatchtorch.plugin.selection import backend_for_device, default_backend, get_backend
+from dispatchtorch.tensor import interop
+from dispatchtorch.tensor.key import Key, intern_key
+from dispatchtorch.tensor.tensor import Tensor, wrap
+
+Number = int | float | complex | bool
+Where = Device | str | int | None
+
+
+@primitive()
+def _full(shape: tuple[int, ...], value: Number, dtype: DType) -> Tensor:
+    """Returns a new tensor full of one number."""
+    ...
+
+
+@primitive()
+def _arange(start: float, step: float, count: int, dtype: DType) -> Tensor:
+    """Returns ``start + step * i`` for i below ``count``."""
+    ...
+
+
+@primitive()
+def _linspace(start: float, end: float, steps: int, dtype: DType) -> Tensor:
+    """Returns ``steps`` evenly spaced values from ``start`` to ``end``."""
+    ...
+
+
+@primitive()
+def _eye(rows: int, columns: int, dtype: DType) -> Tensor:
+    """Returns ones on the diagonal, zeros elsewhere."""
+    ...
+
+
+def place(device: Where = None, backend: str | Backend | None = None) -> tuple[Backend, Device]:
+    """Returns the backend and device that a new tensor goes to."""
+    if device is None:
+        chosen = default_backend() if backend is None else get_backend(backend)
+        return chosen, Device(chosen.devices[0])
+    where = Device(device)
+    return (backend_for_device(where.type) if backend is None else get_backend(backend)), where
+
+
+def new_key(dtype: DType | None, device: Where, backend: str | Backend | None = None) -> Key:
+    """Returns the key of a new dimensioned tensor; the default dtype where none is given."""
+    chosen, where = place(device, backend)
+    return intern_key(chosen, where, dtype or get_default_dtype(), False)
+
+
+def _finished(t: Tensor, requires_grad: bool) -> Tensor:
+    return METHODS["requires_grad_"](t) if requires_grad else t  # type: ignore[no-any-return]  # installed by autograd
+
+
+def _shape(sizes: tuple[Any, ...]) -> tuple[int, ...]:
+    if len(sizes) == 1 and not isinstance(sizes[0], int):
+        sizes = tuple(sizes[0]) if not isinstance(sizes[0], Tensor) or sizes[0]._a.shape else sizes
+    shape = tuple([int(n) for n in sizes])
+    for n in shape:
+        if n < 0:
+            raise RuntimeError(f"Trying to create tensor with negative dimension {n}: {list(shape)}")
+    return shape
+
+
+@composite()
+def tensor(
+    data: Any,
+    *,
+    dtype: DType | None = None,
+    device: Where = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
+    backend: str | Backend | None = None,
+) -> Tensor:
+    """Returns a new leaf tensor with a copy of ``data`` (numbers, nested sequences, arrays).
+
+    Floats become the default dtype, ints int64; arrays keep their dtype. ``backend`` is ours: see `use_backend`.
+
+    >>> torch.tensor([[1.0, 2.0], [3.0, 4.0]])
+    tensor([[1., 2.],
+            [3., 4.]])
+    """
+    if isinstance(data, Tensor):
+        warnings.warn(
+            "To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() or "
+            "sourceTensor.detach().clone().requires_grad_(True), rather than torch.tensor(sourceTensor).",
+            UserWarning,
+            stacklevel=2,
+        )
+        device = data._key.device if device is None else device
+        backend = data._key.backend if backend is None and Device(device) == data._key.device else backend
+    chosen, where = place(device, backend)
+    host = interop.host_of_data(data, dtype)
+    kind = dtype or interop.dtype_of_host(host)
+    raw = chosen.from_host(host, str(where))
+    return _finished(wrap(raw, intern_key(chosen, where, kind, not host.shape)), requires_grad)
+
+
+@composite()
+def as_tensor(data: Any, dtype: DType | None = None, device: Where = None) -> Tensor:
+    """Returns ``data`` as a tensor, sharing memory where the backend can."""
+    if isinstance(data, Tensor):
+        return METHODS["to"](data, device=device, dtype=dtype)  # type: ignore[no-any-return]  # a method of the table
+    if interop.is_host(data) and dtype is None:
+        return from_numpy(data) if device is None else METHODS["to"](from_numpy(data), device=device)
+    return tensor(data, dtype=dtype, device=device)
+
+
+@composite()
+def asarray(
+    obj: Any, *, dtype: DType | None = None, device: Where = None, copy: bool | None = None, requires_grad: bool = False
+) -> Tensor:
+    """Returns ``obj`` as a tensor; ``copy`` True always copies, False never."""
+    out = as_tensor(obj, dtype, device)
+    if copy and (out is obj or interop.is_host(obj)):
+        out = METHODS["clone"](METHODS["detach"](out))
+    return _finished(out, requires_grad)
+
+
+@composite()
+def from_numpy(ndarray: Any) -> Tensor:
+    """Returns a tensor over a numpy array's own memory, where the backend is native to the host; else a copy.
+
+    >>> import numpy
+    >>> a = numpy.zeros(2)
+    >>> t = torch.from_numpy(a); t[0] = 1.0; a
+    array([1., 0.])
+    """
+    if not interop.is_host(ndarray):
+        raise TypeError(f"expected np.ndarray (got {type(ndarray).__name__})")
+    kind = interop.dtype_of_host(ndarray)
+    chosen, where = place()
+    if not ndarray.flags.writeable:
+        warnings.warn(
+            "The given NumPy array is not writable, and PyTorch does not support non-writable tensors. This means writing "
+            "to this tensor will result in undefined behavior. You may want to copy the array to protect its data or make "
+            "it writable before converting it to a tensor. This type of warning will be suppressed for the rest of this "
+            "program.",
+            UserWarning,
+            stacklevel=2,
+        )
+    if any(s < 0 for s in ndarray.strides):
+        raise ValueError(
+            "At least one stride in the given numpy array is negative, and tensors with negative strides are not currently "
+            "supported. (You can probably work around this by making a copy of your array  with array.copy().) "
+        )
+    shares = chosen.to_host(ndarray) is ndarray if chosen.aliasing == "native" and where.type == "cpu" else False
+    raw = ndarray if shares else chosen.from_host(ndarray, str(where))
+    return wrap(raw, intern_key(chosen, where, kind, not ndarray.shape))
+
+
+def _filled(name: str, value: int, doc: str) -> Callable[..., Tensor]:
+    def make(
+        *size: Any,
+        dtype: DType | None = None,
+        layout: Any = None,
+        device: Where = None,
+        requires_grad: bool = False,
+        pin_memory: bool = False,
+        memory_format: Any = None,
+        backend: str | Backend | None = None,
+        **given: Any,
+    ) -> Tensor:
+        sizes = (given.pop("size"),) if "size" in given else size
+        if given or not sizes and "size" in given:
+            raise TypeError(f"{name}() got an unexpected keyword argument {next(iter(given))!r}")
+        shape = _shape(sizes)
+        key = new_key(dtype, device, backend)
+        return _finished(create(TABLE["_full"], key, (shape, value, key.dtype)), requires_grad)
+
+    make.__name__ = make.__qualname__ = name
+    make.__doc__ = doc
+    return make
+
+
+zeros = composite()(with_out(_filled("zeros", 0, "Returns a tensor of zeros; sizes as arguments or one sequence.")))
+ones = composite()(with_out(_filled("ones", 1, "Returns a tensor of ones; sizes as arguments or one sequence.")))
+empty = composite()(
+    with_out(_filled("empty", 0, "Returns a new tensor whose values mean nothing (they are zeros here)."))
+)
+
+
+@composite(out=True)
+def full(
+    size: Any,
+    fill_value: Number | Tensor,
+    *,
+    dtype: DType | None = None,
+    layout: Any = None,
+    device: Where = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
+) -> Tensor:
+    """Returns a tensor full of one number, whose type decides the dtype.
+
+    >>> torch.full((2,), 7)
+    tensor([7, 7])
+    """
+    value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
+    key = new_key(dtype or of_number(type(value)), device)
+    return _finished(create(TABLE["_full"], key, (_shape((size,)), value, key.dtype)), requires_grad)
+
+
+def _range_dtype(*values: Number) -> DType:
+    return int64 if all(isinstance(v, int) for v in values) else get_default_dtype()
+
+
+@composite(out=True)
+def arange(
+    start: Any = 0,
+    end: Any = None,
+    step: Any = 1,
+    *,
+    dtype: DType | None = None,
+    layout: Any = None,
+    device: Where = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
+) -> Tensor:
+    """Returns ``start, start + step, ...`` below ``end``; int64 when all three are ints.
+
+    >>> torch.arange(1, 4)
+    tensor([1, 2, 3])
+    """
+    if end is None:
+        start, end = 0, start
+    start, end, step = (v.item() if isinstance(v, Tensor) else v for v in (start, end, step))
+    if step == 0:
+        raise RuntimeError("step must be nonzero")
+    if not (math.isfinite(start) and math.isfinite(end)):
+        raise RuntimeError(f"unsupported range: {start} -> {end}")
+    if (end - start) * step < 0:
+        raise RuntimeError("upper bound and lower bound inconsistent with step sign")
+    key = new_key(dtype or _range_dtype(start, end, step), device)
+    if all(isinstance(v, int) for v in (start, end, step)):
+        count = -((start - end) // step)
+    else:
+        count = math.ceil((end - start) / step)
+    return _finished(create(TABLE["_arange"], key, (start, step, max(count, 0), key.dtype)), requires_grad)
+
+
+@composite(out=True)
+def linspace(
+    start: Any,
+    end: Any,
+    steps: int,
+    *,
+    dtype: DType | None = None,
+    layout: Any = None,
+    device: Where = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Returns ``steps`` evenly spaced values from ``start`` to ``end``, both included.
+
+    >>> torch.linspace(0, 1, 5)
+    tensor([0.0000, 0.2500, 0.5000, 0.7500, 1.0000])
+    """
+    start, end = (v.item() if isinstance(v, Tensor) else v for v in (start, end))
+    if steps < 0:
+        raise RuntimeError("number of steps must be non-negative")
+    key = new_key(dtype, device)
+    return _finished(create(TABLE["_linspace"], key, (start, end, steps, key.dtype)), requires_grad)
+
+
+@composite(out=True)
+def logspace(
+    start: Any, end: Any, steps: int, base: float = 10.0, *, dtype: DType | None = None, device: Where = None
+) -> Tensor:
+    """Returns ``base ** x`` for evenly spaced x from ``start`` to ``end``."""
+    return METHODS["__rpow__"](linspace(start, end, steps, dtype=dtype, device=device), base)  # type: ignore[no-any-return]  # a method of the table
+
+
+@composite(out=True)
+def eye(
+    n: int,
+    m: int | None = None,
+    *,
+    dtype: DType | None = None,
+    layout: Any = None,
+    device: Where = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Returns a matrix with ones on the diagonal.
+
+    >>> torch.eye(2)
+    tensor([[1., 0.],
+            [0., 1.]])
+    """
+    for name, value in (("n", n), ("m", m)):
+        if value is not None and value < 0:
+            raise RuntimeError(f"{name} must be greater or equal to 0, got {value}")
+    key = new_key(dtype, device)
+    return _finished(create(TABLE["_eye"], key, (n, n if m is None else m, key.dtype)), requires_grad)
+
+
+def like_key(input: Tensor, dtype: DType | None, device: Where) -> Key:
+    """Returns the key of a tensor made like another."""
+    key = input._key.fresh(False)
+    if device is not None and Device(device) != key.device:
+        chosen, where = place(device)
+        key = intern_key(chosen, where, key.dtype, False)
+    return key if dtype is None else key.as_dtype(dtype)
+
+
+def _like(name: str, value: int) -> Callable[..., Tensor]:
+    def make(
+        input: Tensor,
+        *,
+        dtype: DType | None = None,
+        layout: Any = None,
+        device: Where = None,
+        requires_grad: bool = False,
+        memory_format: Any = None,
+    ) -> Tensor:
+        key = like_key(input, dtype, device)
+        return _finished(create(TABLE["_full"], key, (tuple(input._a.shape), value, key.dtype)), requires_grad)
+
+    make.__name__ = make.__qualname__ = name
+    make.__doc__ = f"Returns a tensor of {name.partition('_')[0]} with the shape, dtype and device of ``input``."
+    return make
+
+
+zeros_like = composite()(_like("zeros_like", 0))
+ones_like = composite()(_like("ones_like", 1))
+empty_like = composite()(_like("empty_like", 0))
+
+
+@composite()
+def full_like(
+    input: Tensor,
+    fill_value: Number,
+    *,
+    dtype: DType | None = None,
+    layout: Any = None,
+    device: Where = None,
+    requires_grad: bool = False,
+    memory_format: Any = None,
+) -> Tensor:
+    """Returns a tensor full of one number with the shape, dtype and device of ``input``."""
+    key = like_key(input, dtype, device)
+    return _finished(create(TABLE["_full"], key, (tuple(input._a.shape), fill_value, key.dtype)), requires_grad)
+
+
+def _new(name: str, value: int) -> Callable[..., Tensor]:
+    def make(
+        self: Tensor,
+        *size: Any,
+        dtype: DType | None = None,
+        device: Where = None,
+        requires_grad: bool = False,
+        **unused: Any,
+    ) -> Tensor:
+        key = like_key(self, dtype, device)
+        return _finished(create(TABLE["_full"], key, (_shape(size), value, key.dtype)), requires_grad)
+
+    make.__name__ = make.__qualname__ = name
+    make.__doc__ = "Returns a tensor of the given size with this tensor's dtype and device."
+    return make
+
+
+def new_full(
+    self: Tensor, size: Any, fill_value: Number, dtype: DType | None = None, device: Where = None, requires_grad: bool = False
+) -> Tensor:
+    """Returns a tensor full of one number with this tensor's dtype and device."""
+    key = like_key(self, dtype, device)
+    return _finished(create(TABLE["_full"], key, (_shape((size,)), fill_value, key.dtype)), requires_grad)
+
+
+def new_tensor(
+    self: Tensor, data: Any, dtype: DType | None = None, device: Where = None, requires_grad: bool = False
+) -> Tensor:
+    """Returns a tensor with a copy of ``data``, with this tensor's dtype and device."""
+    key = like_key(self, dtype, device)
+    return tensor(data, dtype=key.dtype, device=key.device, requires_grad=requires_grad, backend=key.backend)
+
+
+METHODS.update(
+    {
+        "new_zeros": _new("new_zeros", 0),
+        "new_ones": _new("new_ones", 1),
+        "new_empty": _new("new_empty", 0),
+        "new_full": new_full,
+        "new_tensor": new_tensor,
+    }
+)

@@ -87,6 +87,10 @@ class Backend(ABC):
     def to_host(self, array: Array) -> Any:
         """Returns a numpy array with the values; may alias where the array already lives on the host."""
 
+    def place(self, array: Array, device: str) -> Array:
+        """Returns a freshly made array on ``device``; the array itself where the backend has one device."""
+        return array
+
     def dtype(self, name: str) -> Any:
         """Returns the library's spelling of a dtype name ("float32"); KeyError where it has none."""
         return getattr(self.namespace, "bool_" if name == "bool" else name)

@@ -54,23 +54,33 @@ class Size(tuple[int, ...]):
     __rmul__ = __mul__
 
 
-class Extra:
-    """The rare facts of a tensor: its place in a view tree, its gradient, its hooks."""
+class _Place:
+    __slots__ = ("base", "replay", "seen")
 
-    __slots__ = ("base", "creation", "grad", "hooks", "lens", "name", "post_hooks", "replay", "retains", "seen", "stamp")
+    base: Tensor | None  # the root of the view tree, for a tracked view
+    replay: tuple[Any, ...]  # (function, args) from base to this view
+    seen: int  # Cell.rebased when the edge was last right
+
+
+class Extra(_Place):
+    """The rare facts of a tensor: its place in a view tree, its gradient, its hooks.
+
+    A view sets only its place when it is made (`new(Extra)`, three slots); every other fact has its default in the class.
+    """
+
+    creation: str = ""  # "", "no_grad", "multi:<Node>": what an in-place write to this view may do
+    lens: Lens | None = None  # immutable libraries: where in the base
+    stamp: int = 0  # Storage.stamp of the cached read
+    grad: Tensor | None = None
+    hooks: Any = None
+    post_hooks: Any = None
+    retains: bool = False
+    name: str | None = None
 
     def __init__(self) -> None:
-        self.base: Tensor | None = None  # the root of the view tree, for a tracked view
-        self.replay: tuple[Any, ...] = ()  # (function, args) from base to this view
-        self.creation = ""  # "", "no_grad", "multi:<Node>": what an in-place write to this view may do
-        self.seen = 0  # Cell.rebased when the edge was last right
-        self.lens: Lens | None = None  # immutable libraries: where in the base
-        self.stamp = 0  # Storage.stamp of the cached read
-        self.grad: Tensor | None = None
-        self.hooks: Any = None
-        self.post_hooks: Any = None
-        self.retains = False
-        self.name: str | None = None
+        self.base = None
+        self.replay = ()
+        self.seen = 0
 
 
 class Tensor:
@@ -279,6 +289,8 @@ def lens_of(t: Tensor) -> Lens:
     size = t._key.dtype.itemsize
     cell = t._cell
     offset = 0
+    if not a.size and 0 in a.strides:  # a library may give a fresh empty array strides of 0
+        return Lens(a.shape, contiguous_strides(a.shape), 0)
     if cell is not None and cell.storage is not None and a.size:
         backend = t._key.backend
         offset = (backend.address(a) - backend.address(cell.storage.root)) // size
@@ -333,7 +345,11 @@ def view_of(t: Tensor, lens: Lens) -> Tensor:
     key = t._key
     v = new(Tensor)
     if key.native:
-        v._a = key.backend.strided(storage.root, lens.shape, lens.strides, lens.offset)
+        root = storage.root
+        if root.dtype != t._a.dtype:  # a view in another dtype: the same memory, counted in its elements
+            whole = root.size * root.itemsize // t._a.itemsize * t._a.itemsize
+            root = root[: whole // root.itemsize].view(t._a.dtype)
+        v._a = key.backend.strided(root, lens.shape, lens.strides, lens.offset)
         v._extra = None
     else:
         v._a = _getter(key.backend, lens)(storage.root)

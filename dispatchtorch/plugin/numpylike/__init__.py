@@ -6,6 +6,8 @@ widespread ones, never a concrete library, and must not write into its arguments
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -21,3 +23,7 @@ def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
         raise ValueError(f"two shared kernels called {name}: {KERNELS[name].__module__} and {function.__module__}")
     KERNELS[name] = function
     return function
+
+
+for _family in pkgutil.iter_modules(__path__):  # every module here is a family of kernels; a new file needs no mention
+    importlib.import_module(f"{__name__}.{_family.name}")

@@ -1,0 +1,360 @@
+"""torch's functions and Tensor members for differentiation: ``backward``, ``grad``, ``requires_grad``, hooks."""
+
+from __future__ import annotations
+
+import warnings
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from dispatchtorch._base.dtypes import FLOATING
+from dispatchtorch.autograd.engine import run, zeros
+from dispatchtorch.autograd.hooks import RemovableHandle
+from dispatchtorch.dispatch.modes import modes
+from dispatchtorch.dispatch.node import Node, as_function
+from dispatchtorch.dispatch.record import refresh
+from dispatchtorch.dispatch.table import METHODS
+from dispatchtorch.tensor.tensor import Tensor, extra_of, wrap
+
+__all__ = ["backward", "detect_anomaly", "grad", "is_anomaly_enabled", "set_detect_anomaly"]
+
+Tensors = Tensor | Sequence[Tensor]
+
+
+def _ones_like(t: Tensor) -> Tensor:
+    key = t._key
+    raw = key.backend.namespace.ones(tuple(t._a.shape), dtype=key.backend.dtype(key.dtype.name))
+    return wrap(raw, key.fresh(key.zero_dim))
+
+
+def _root_gradients(roots: Sequence[Tensor], given: Sequence[Tensor | None]) -> list[Tensor]:
+    gradients = []
+    for i, (root, g) in enumerate(zip(roots, given, strict=True)):
+        if root._key.view:
+            refresh(root)
+        if g is None:
+            if not root._key.requires:
+                raise RuntimeError(
+                    f"element {i} of tensors does not require grad and does not have a grad_fn"
+                )
+            if root._a.size != 1:
+                raise RuntimeError("grad can be implicitly created only for scalar outputs")
+            if root._key.dtype.category > FLOATING:
+                raise RuntimeError(
+                    f"grad can be implicitly created only for real scalar outputs but got {root._key.dtype}"
+                )
+            gradients.append(_ones_like(root))
+            continue
+        if not isinstance(g, Tensor):
+            raise TypeError(f"gradients can be either Tensors or None, but got {type(g).__name__}")
+        if not root._key.requires:
+            raise RuntimeError(f"element {i} of tensors does not require grad and does not have a grad_fn")
+        if tuple(g._a.shape) != tuple(root._a.shape):
+            raise RuntimeError(
+                f"Mismatch in shape: grad_output[{i}] has a shape of {g.shape} and output[{i}] has a shape of {root.shape}."
+            )
+        gradients.append(g)
+    return gradients
+
+
+def backward(
+    tensors: Tensors,
+    grad_tensors: Tensors | None = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    grad_variables: Any = None,
+    inputs: Tensors | None = None,
+) -> None:
+    """Adds the gradients of ``tensors`` to the ``.grad`` of the leaves they depend on.
+
+    Raises RuntimeError for a non-scalar root without gradient, and for a graph that was freed.
+    """
+    roots = [tensors] if isinstance(tensors, Tensor) else list(tensors)
+    given: list[Any] = [None] * len(roots)
+    if grad_tensors is not None:
+        given = [grad_tensors] if isinstance(grad_tensors, Tensor) else list(grad_tensors)
+    if len(given) != len(roots):
+        raise RuntimeError(f"got {len(roots)} tensors and {len(given)} gradients")
+    wanted = None if inputs is None else [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    if wanted is not None and not wanted:
+        raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
+    gradients = _root_gradients(roots, given)
+    del given
+    keep = create_graph if retain_graph is None else retain_graph
+    if wanted is not None:
+        for t in wanted:
+            if t._edge is not None:
+                t.retain_grad()
+    run(roots, gradients, retain_graph=keep, create_graph=create_graph, inputs=wanted)
+
+
+def _tensor_backward(
+    self: Tensor,
+    gradient: Tensor | None = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    inputs: Tensors | None = None,
+) -> None:
+    """Adds the gradient of this tensor to the ``.grad`` of the leaves it depends on.
+
+    >>> x = torch.tensor(3.0, requires_grad=True)
+    >>> (x * x).backward()
+    >>> x.grad
+    tensor(6.)
+    """
+    if gradient is None and inputs is None and not create_graph and self._edge is not None and self._key.zero_dim:
+        if self._key.view:
+            refresh(self)
+        if self._key.dtype.category == FLOATING:
+            run((self,), (_ones_like(self),), retain_graph=bool(retain_graph), create_graph=False)
+            return
+    backward(self, gradient, retain_graph, create_graph, inputs=inputs)
+
+
+def grad(
+    outputs: Tensors,
+    inputs: Tensors,
+    grad_outputs: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    only_inputs: bool = True,
+    allow_unused: bool | None = None,
+    is_grads_batched: bool = False,
+    materialize_grads: bool = False,
+) -> tuple[Tensor, ...]:
+    """Returns the gradients of ``outputs`` with respect to ``inputs``; no ``.grad`` is touched.
+
+    >>> x = torch.tensor(2.0, requires_grad=True)
+    >>> torch.autograd.grad(x**3, x)
+    (tensor(12.),)
+    """
+    if is_grads_batched:
+        raise NotImplementedError("autograd.grad(is_grads_batched=True) needs vmap, which dispatchtorch does not have yet")
+    if materialize_grads:
+        if allow_unused is False:
+            raise ValueError("Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False")
+        allow_unused = True
+    if not only_inputs:
+        warnings.warn("only_inputs argument is deprecated and is ignored now (defaults to True)", FutureWarning, stacklevel=2)
+    roots = [outputs] if isinstance(outputs, Tensor) else list(outputs)
+    wanted = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    given: list[Any] = [None] * len(roots)
+    if grad_outputs is not None:
+        given = [grad_outputs] if isinstance(grad_outputs, Tensor) else list(grad_outputs)
+    for t in wanted:
+        if t._key.view:
+            refresh(t)
+        if not t._key.requires:
+            raise RuntimeError("One of the differentiated Tensors does not require grad")
+    gradients = _root_gradients(roots, given)
+    keep = create_graph if retain_graph is None else retain_graph
+    got = run(roots, gradients, retain_graph=keep, create_graph=create_graph, inputs=wanted, accumulate=False)
+    for i, (g, t) in enumerate(zip(got, wanted, strict=True)):
+        if g is None:
+            same = next((j for j, u in enumerate(wanted) if u is t and got[j] is not None), None)
+            if same is not None:
+                got[i] = got[same]
+            elif materialize_grads:
+                got[i] = zeros(t._a.shape, t._key)
+            elif not allow_unused:
+                raise RuntimeError(
+                    "One of the differentiated Tensors appears to not have been used in the graph. Set allow_unused=True "
+                    "if this is the desired behavior."
+                )
+    return tuple(got)  # type: ignore[arg-type]  # None only where allow_unused says so, as in torch
+
+
+# --- Tensor members --------------------------------------------------------------------------------------------------
+
+
+def _requires_grad(self: Tensor) -> bool:
+    if self._key.view:
+        refresh(self)
+    return self._key.requires
+
+
+def _set_requires_grad(self: Tensor, value: bool) -> None:
+    if self._edge is not None and not value:
+        raise RuntimeError(
+            "you can only change requires_grad flags of leaf variables. If you want to use a computed variable in a "
+            "subgraph that doesn't require differentiation use var_no_grad = var.detach()."
+        )
+    if value and self._key.dtype.category < FLOATING:
+        raise RuntimeError("only Tensors of floating point dtype can require gradients")
+    self._key = self._key.as_requires(bool(value))
+
+
+def requires_grad_(self: Tensor, requires_grad: bool = True) -> Tensor:
+    """Sets whether a gradient is wanted and returns the tensor; RuntimeError for an integer one."""
+    _set_requires_grad(self, requires_grad)
+    return self
+
+
+def _grad_fn(self: Tensor) -> Any:
+    if self._key.view:
+        refresh(self)
+    edge = self._edge
+    return as_function(edge[0] if type(edge) is tuple else edge)
+
+
+def _get_grad(self: Tensor) -> Tensor | None:
+    extra = self._extra
+    if extra is None:
+        return None
+    if extra.grad is None and self._edge is not None and not extra.retains:
+        warnings.warn(
+            "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute won't be "
+            "populated during autograd.backward(). If you indeed want the .grad field to be populated for a non-leaf "
+            "Tensor, use .retain_grad() on the non-leaf Tensor. If you access the non-leaf Tensor by mistake, make sure "
+            "you access the leaf Tensor instead.",
+            UserWarning,
+            stacklevel=2,
+        )
+    return extra.grad
+
+
+def _set_grad(self: Tensor, value: Tensor | None) -> None:
+    if value is not None:
+        if not isinstance(value, Tensor):
+            raise TypeError(f"assigned grad expected to be a Tensor or None but got grad of type '{type(value).__name__}'")
+        if value is self:
+            raise RuntimeError("can't assign Variable as its own grad")
+        if value._key.dtype is not self._key.dtype:
+            raise RuntimeError(
+                f"attempting to assign a gradient with dtype '{value._key.dtype.name}' to a tensor with dtype "
+                f"'{self._key.dtype.name}'. Please ensure that the gradient and the tensor have the same dtype"
+            )
+        if tuple(value._a.shape) != tuple(self._a.shape):
+            raise RuntimeError(
+                f"attempting to assign a gradient of size '{list(value._a.shape)}' to a tensor of size "
+                f"'{list(self._a.shape)}'. Please ensure that the gradient and the tensor are the same size"
+            )
+    elif self._extra is None:
+        return
+    extra_of(self).grad = value
+
+
+def _delete_grad(self: Tensor) -> None:
+    if self._extra is not None:
+        self._extra.grad = None
+
+
+def _is_leaf(self: Tensor) -> bool:
+    if self._key.view:
+        refresh(self)
+    return self._edge is None
+
+
+def retain_grad(self: Tensor) -> None:
+    """Makes a non-leaf keep its gradient in ``.grad``; RuntimeError for a tensor that requires none."""
+    if not _requires_grad(self):
+        raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
+    if self._edge is None:
+        return
+    extra_of(self).retains = True
+    node, nr = self._edge if type(self._edge) is tuple else (self._edge, 0)
+    if node.retains is None:
+        node.retains = {}
+    node.retains[nr] = weakref.ref(self)
+
+
+def register_hook(self: Tensor, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
+    """Calls ``hook(grad)`` when the gradient of this tensor is known; what it returns replaces the gradient."""
+    if not _requires_grad(self):
+        raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+    if self._edge is None:
+        extra = extra_of(self)
+        if extra.hooks is None:
+            extra.hooks = {}
+        hooks = extra.hooks
+    else:
+        node, nr = self._edge if type(self._edge) is tuple else (self._edge, 0)
+        if node.tensor_hooks is None:
+            node.tensor_hooks = {}
+        hooks = node.tensor_hooks.setdefault(nr, {})
+    handle = RemovableHandle(hooks)
+    hooks[handle.id] = hook
+    return handle
+
+
+def register_post_accumulate_grad_hook(self: Tensor, hook: Callable[[Tensor], None]) -> RemovableHandle:
+    """Calls ``hook(tensor)`` after a gradient was added to this leaf's ``.grad``."""
+    if not _requires_grad(self):
+        raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+    if self._edge is not None:
+        raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
+    extra = extra_of(self)
+    if extra.post_hooks is None:
+        extra.post_hooks = {}
+    handle = RemovableHandle(extra.post_hooks)
+    extra.post_hooks[handle.id] = hook
+    return handle
+
+
+def _node_hook(self: Node, hook: Callable[..., Any]) -> RemovableHandle:
+    """Calls ``hook(grad_inputs, grad_outputs)`` after the node ran; what it returns replaces the grad_inputs."""
+    if self.post_hooks is None:
+        self.post_hooks = {}
+    handle = RemovableHandle(self.post_hooks)
+    self.post_hooks[handle.id] = hook
+    return handle
+
+
+def _node_prehook(self: Node, hook: Callable[..., Any]) -> RemovableHandle:
+    """Calls ``hook(grad_outputs)`` before the node runs; what it returns replaces the grad_outputs."""
+    if self.pre_hooks is None:
+        self.pre_hooks = {}
+    handle = RemovableHandle(self.pre_hooks)
+    self.pre_hooks[handle.id] = hook
+    return handle
+
+
+Node.register_hook = _node_hook  # type: ignore[attr-defined]  # members that live a layer above the class
+Node.register_prehook = _node_prehook  # type: ignore[attr-defined]  # as above
+
+METHODS.update(
+    {
+        "backward": _tensor_backward,
+        "requires_grad_": requires_grad_,
+        "retain_grad": retain_grad,
+        "register_hook": register_hook,
+        "register_post_accumulate_grad_hook": register_post_accumulate_grad_hook,
+        "requires_grad": property(_requires_grad, _set_requires_grad),  # type: ignore[dict-item]  # members, not functions
+        "grad": property(_get_grad, _set_grad, _delete_grad),  # type: ignore[dict-item]  # as above
+        "grad_fn": property(_grad_fn),  # type: ignore[dict-item]  # as above
+        "is_leaf": property(_is_leaf),  # type: ignore[dict-item]  # as above
+        "retains_grad": property(lambda self: self._extra is not None and self._extra.retains),  # type: ignore[dict-item]  # as above
+        "output_nr": property(lambda self: self._edge[1] if type(self._edge) is tuple else 0),  # type: ignore[dict-item]  # as above
+    }
+)
+
+
+class set_detect_anomaly:  # noqa: N801 - torch's name
+    """Turns anomaly mode on or off: backward errors and nans name the forward call that made the node."""
+
+    def __init__(self, mode: bool, check_nan: bool = True) -> None:
+        self._before = (modes.anomaly, modes.check_nan)
+        modes.anomaly, modes.check_nan = mode, check_nan
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *exc: object) -> None:
+        modes.anomaly, modes.check_nan = self._before
+
+
+class detect_anomaly(set_detect_anomaly):  # noqa: N801 - torch's name
+    """Anomaly mode for a block; slow, for finding errors only."""
+
+    def __init__(self, check_nan: bool = True) -> None:
+        warnings.warn(
+            "Anomaly Detection has been enabled. This mode will increase the runtime and should only be enabled for "
+            "debugging.",
+            stacklevel=2,
+        )
+        super().__init__(True, check_nan)
+
+
+def is_anomaly_enabled() -> bool:
+    """Returns whether anomaly mode is on."""
+    return modes.anomaly
