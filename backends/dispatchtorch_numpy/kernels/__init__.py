@@ -1,16 +1,30 @@
 """Kernels that numpy does better than the shared ones: in-place buffers, BLAS without `matmul`'s overhead.
 
-Every module has a dict `KERNELS` from op names to functions over numpy arrays, none of which writes into its arguments.
+Every module with a dict ``KERNELS`` from op names to functions over numpy arrays is taken up; a new file needs no mention.
+No kernel writes into its arguments.
 """
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from typing import Final
 
 from dispatchtorch.plugin import Kernel
-from dispatchtorch_numpy.kernels import linalg, reduce, softmax
 from dispatchtorch_numpy.kernels.bare import BARE
 
 __all__ = ["BARE", "KERNELS"]
 
-KERNELS: Final[dict[str, Kernel]] = {**linalg.KERNELS, **reduce.KERNELS, **softmax.KERNELS}
+
+def _collect() -> dict[str, Kernel]:
+    found: dict[str, Kernel] = {}
+    for module in pkgutil.iter_modules(__path__):
+        kernels = getattr(importlib.import_module(f"{__name__}.{module.name}"), "KERNELS", {})
+        twice = found.keys() & kernels.keys()
+        if twice:
+            raise ValueError(f"kernels given twice, again in {module.name}: {sorted(twice)}")
+        found.update(kernels)
+    return found
+
+
+KERNELS: Final = _collect()
