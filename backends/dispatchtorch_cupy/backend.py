@@ -45,13 +45,23 @@ class CupyBackend(Backend):
 
     def from_host(self, host: Any, device: str) -> Any:
         """Returns a copy of the host array on the device, in C order."""
+        with self._device(device):
+            return self._module.array(host, order="C")
+
+    def place(self, array: Any, device: str) -> Any:
+        """Returns the array on the device, copied where it is on another."""
+        if self._count == 1:
+            return array
+        with self._device(device) as wanted:
+            return array if array.device == wanted else self._module.array(array)
+
+    def _device(self, device: str) -> Any:
         index = int(device.partition(":")[2] or 0)
         if index >= self._count:
             raise BackendUnavailableError(
                 f"{self.name}: there is no device {device!r}; the driver reports {self._count}"
             )
-        with self._module.cuda.Device(index):
-            return self._module.array(host, order="C")
+        return self._module.cuda.Device(index)
 
     def to_host(self, array: Any) -> Any:
         """Returns a copy of the values as a numpy array; waits for them."""

@@ -60,6 +60,12 @@ class JaxBackend(Backend):
         """Returns a numpy array that cannot be written: on the CPU it is JAX's own memory."""
         return np.asarray(array)
 
+    def place(self, array: Any, device: str) -> Any:
+        """Returns the array on the device; itself where it is there already or only being traced."""
+        if _PLACES.cpu_only or isinstance(array, jax.core.Tracer):
+            return array
+        return jax.device_put(array, _PLACES.find(device))
+
     def dtype(self, name: str) -> Any:
         """Returns numpy's (for bfloat16 ml_dtypes') dtype; KeyError for complex32."""
         return _DTYPES[name]

@@ -94,7 +94,7 @@ def test_a_missing_library_is_a_sentence(monkeypatch):
         raise ImportError(f"No module named {name!r}")
 
     monkeypatch.setattr(importlib, "import_module", refuse)
-    with pytest.raises(BackendUnavailableError, match="cannot be imported .* pip install"):
+    with pytest.raises(BackendUnavailableError, match=r"cannot be imported .* pip install"):
         CupyBackend()
 
 
