@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
+from dispatchtorch.dispatch.hot import make_hot_entry
+from dispatchtorch._base.dtypes import DType
 from dispatchtorch.dispatch.inplace import can_cast, make_inplace, write_raw
 from dispatchtorch.dispatch.modes import modes
 from dispatchtorch.dispatch.node import Node
@@ -74,6 +76,7 @@ def _op(body: Callable[..., Any], pointwise: bool, **facts: Any) -> Op:
         node=facts.get("node"),
         decomposed=_has_body(body),
         samples=facts.get("samples"),
+        check=facts.get("check"),
     )
 
 
@@ -87,22 +90,24 @@ def pointwise(
     inplace: bool = True,
     out: bool = True,
     samples: Callable[..., Any] | None = None,
+    check: Callable[[Sequence[Any], DType], None] | None = None,
 ) -> Callable[[F], F]:
     """Declares an elementwise op: promotion, broadcasting, ``op_`` and ``out=`` follow.
 
     ``dtype``: "same" (the promoted one), "float" (integers become the default float), "bool", "real".
+    ``check(keys, common_dtype)`` raises for dtypes that the op refuses; it runs once a plan, not once a call.
     """
 
     def declare(body: F) -> F:
-        op = _op(body, True, grad=grad, dtype=dtype, kernel=kernel, node=node, samples=samples)
+        op = _op(body, True, grad=grad, dtype=dtype, kernel=kernel, node=node, samples=samples, check=check)
         entry = make_entry(op)
         _register(op, entry)
         written = make_inplace(op) if inplace else None
+        entry.inplace = written  # type: ignore[attr-defined]  # a composite of the public name uses it
         if op.name.startswith("_"):
-            entry.inplace = written  # type: ignore[attr-defined]  # a composite of the public name uses it
             _publish(op.name, entry, False, None)
         else:
-            public = with_out(entry) if out else entry
+            public = _with_out_of(op, entry) if out else entry
             _publish(op.name, public, False, written)
             if method:
                 METHODS[op.name] = entry
@@ -118,13 +123,19 @@ def primitive(
     node: str | Callable[[Node], str] | None = None,
     method: bool = False,
     inplace: bool = False,
+    hot: bool = False,
+    check: Callable[..., None] | None = None,
     samples: Callable[..., Any] | None = None,
 ) -> Callable[[F], F]:
-    """Declares an op with a kernel over arguments that are already normalised; a body is its decomposition."""
+    """Declares an op with a kernel over arguments that are already normalised; a body is its decomposition.
+
+    ``hot``: two tensors (a third may be None) of one dtype, which the result has too, take a shorter path. There ``check``
+    raises torch's error: it is asked once per combination of dtypes, and whenever the kernel refuses the shapes.
+    """
 
     def declare(body: F) -> F:
         op = _op(body, False, grad=grad, kernel=kernel, node=node, samples=samples)
-        entry = make_entry(op)
+        entry = make_hot_entry(op, check) if hot else make_entry(op)
         _register(op, entry)
         written = make_inplace(op) if inplace else None
         if written is not None:
@@ -140,17 +151,18 @@ def view(
     grad: Mapping[Any, Callable[..., Any]] | None = None,
     node: str | Callable[[Node], str] | None = None,
     native: Callable[..., Any] | None = None,
+    recast: Callable[..., DType] | None = None,
     method: bool = False,
     samples: Callable[..., Any] | None = None,
-) -> Callable[[F], F]:
+) -> Callable[[Callable[..., Any]], Callable[..., Tensor]]:
     """Declares a view op: its body maps a `Lens` to one lens or several; values are never copied."""
 
-    def declare(body: F) -> F:
+    def declare(body: Callable[..., Any]) -> Callable[..., Tensor]:
         op = _op(body, False, grad=grad, node=node, samples=samples)
-        entry = make_view(op, native)
+        entry = make_view(op, native, recast)
         _register(op, entry)
         _publish(op.name, entry, method, None)
-        return entry  # type: ignore[return-value]  # same signature
+        return entry
 
     return declare
 
@@ -213,6 +225,23 @@ def with_out(function: Callable[..., Any]) -> Callable[..., Any]:
         return _fill_out(function.__name__.strip("_"), result, out)
 
     return public
+
+
+def _with_out_of(op: Op, entry: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns `with_out(entry)` of a pointwise op; with one or two arguments nothing is packed on the way."""
+    if op.params == ("input",):
+
+        def public(input: Any, *, out: Any = None) -> Any:
+            return entry(input) if out is None else _fill_out(op.name, entry(input), out)
+
+    elif op.params == ("input", "other"):
+
+        def public(input: Any, other: Any, *, out: Any = None) -> Any:  # type: ignore[misc]  # the other shape
+            return entry(input, other) if out is None else _fill_out(op.name, entry(input, other), out)
+
+    else:
+        return with_out(entry)
+    return functools.wraps(entry)(public)
 
 
 def _fill_out(name: str, result: Any, out: Any) -> Any:
