@@ -27,11 +27,11 @@ class Device:
     index: int | None
     type: str
 
-    def __new__(cls, type: str | Device | int = "cpu", index: int | None = None) -> Device:  # noqa: A002 - torch's name
+    def __new__(cls, type: str | Device | int = "cpu", index: int | None = None) -> Device:
         if isinstance(type, Device):
             return type
-        if isinstance(type, int):
-            type, index = "cuda", type  # noqa: A001 - torch reads a bare number as an accelerator's index
+        if isinstance(type, int):  # torch reads a bare number as an accelerator's index
+            return cls("cuda", type)
         found = _PATTERN.match(type)
         if found is None:
             raise RuntimeError(f"Invalid device string: '{type}'")
