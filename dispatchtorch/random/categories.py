@@ -11,6 +11,7 @@ from dispatchtorch._base.dtypes import by_name
 from dispatchtorch.random.engine import Engine
 from dispatchtorch.random.inversion import exponential
 from dispatchtorch.random.scalars import DIGITS
+from dispatchtorch.random.uniforms import in_fill_order
 
 __all__ = ["multinomial"]
 
@@ -64,7 +65,7 @@ def _race(engine: Engine, weights: NDArray[Any], samples: int) -> NDArray[np.int
         raise RuntimeError("probability tensor contains either `inf`, `nan` or element < 0")
     if bool((values.sum(-1) == 0).any()):
         raise RuntimeError("invalid multinomial distribution (sum of probabilities <= 0)")
-    waits = exponential(engine, weights.shape, weights.dtype.name)
+    waits = in_fill_order(weights.shape, weights.strides, lambda shape: exponential(engine, shape, weights.dtype.name))
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         speed = weights / waits
     if samples == 1:
