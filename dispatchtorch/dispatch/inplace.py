@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from dispatchtorch._base.dtypes import DType
+from dispatchtorch._base.dtypes import FLOATING, DType
 from dispatchtorch.dispatch.modes import modes
 from dispatchtorch.dispatch.op import TENSOR, Op
 from dispatchtorch.dispatch.plans import raw_result
-from dispatchtorch.dispatch.record import check_inplace, make_node, rebase, requires
+from dispatchtorch.dispatch.record import check_inplace, make_node, rebase, refresh, requires
 from dispatchtorch.dispatch.resolve import kernel_for
 from dispatchtorch.plugin.backend import KernelCall
 from dispatchtorch.tensor.key import Key
 from dispatchtorch.tensor.lens import has_internal_overlap
-from dispatchtorch.tensor.tensor import Cell, Parameter, Tensor, cell_of, lens_of, read, wrap, write
+from dispatchtorch.tensor.storage import Cell
+from dispatchtorch.tensor.tensor import Parameter, Tensor, cell_of, lens_of, read, wrap, write
 
 __all__ = ["can_cast", "inplace", "make_inplace", "write_raw"]
 
@@ -67,7 +68,9 @@ def make_inplace(op: Op) -> Callable[..., Any]:
 def _fast_kernel(op: Op, pair: tuple[Any, Any]) -> Any:
     """Returns a kernel that takes ``out`` third, for plain tensors of one dtype on a native library; else False."""
     first, second = pair
-    if not first.native or first.requires or first.view or op.dtype_rule != "same":
+    if not first.native or first.requires or first.view:
+        return False
+    if op.dtype_rule != "same" and not (op.dtype_rule == "float" and first.dtype.category >= FLOATING):
         return False
     if isinstance(second, Key):
         if second.requires or second.view or second.dtype is not first.dtype or second.backend is not first.backend:
@@ -76,6 +79,8 @@ def _fast_kernel(op: Op, pair: tuple[Any, Any]) -> Any:
             return False
     elif second not in (bool, int, float) or (second is float) > first.dtype.is_floating_point or first.dtype.category == 0:
         return False
+    if op.check is not None:
+        op.check(pair, first.dtype)
     kernel = kernel_for(op, first, KernelCall(op.name, (), False, True))
     return kernel if first.backend.takes_out(kernel) else False
 
@@ -92,6 +97,9 @@ def write_raw(t: Tensor, raw: Any) -> None:
 def inplace(op: Op, args: Sequence[Any]) -> Tensor:
     """Returns the first argument after the op's result was written into it, with its history."""
     t: Tensor = args[0]
+    for value, kind in zip(args, op.kinds, strict=True):
+        if kind == TENSOR and isinstance(value, Tensor) and value._key.view and not (value is t and _is_odd_view(t)):
+            refresh(value)
     differentiable = requires(args, op.kinds) and bool(op.rules)
     check_inplace(t, differentiable or t._key.requires)
     if has_internal_overlap(lens_of(t)):
@@ -119,6 +127,11 @@ def inplace(op: Op, args: Sequence[Any]) -> Tensor:
             node.out = ((read(t), t._key.as_requires(True), t._cell, cell_of(t).version),)
         rebase(t, node, has_self=bool(op.targets) and op.targets[0] == 0)
     return t
+
+
+def _is_odd_view(t: Tensor) -> bool:
+    """Returns whether a write to this view is refused, which `check_inplace` says better than a look at its history."""
+    return t._extra is not None and bool(t._extra.creation)
 
 
 def _frozen(t: Tensor) -> Tensor:

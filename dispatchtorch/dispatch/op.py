@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from dispatchtorch.dispatch.node import Node
 from dispatchtorch.tensor.tensor import Tensor
 
-__all__ = ["DTYPE", "LIST", "NUMBER", "STATIC", "TABLE", "TENSOR", "Op", "Rule"]
+__all__ = ["DTYPE", "LIST", "NUMBER", "MaskTensor", "STATIC", "TABLE", "TENSOR", "Op", "Rule"]
 
+MaskTensor: TypeAlias = Tensor  # annotates a bool argument that takes no part in promotion
 TENSOR, LIST, NUMBER, STATIC, DTYPE = range(5)
 TABLE: Final[dict[str, Op]] = {}  # every op that has a kernel, by name
 _GIVEN: Final = ("g", "out", "needs")  # what a derivative may name besides the op's parameters and their facts
@@ -59,6 +60,7 @@ class Op:
         node: str | Callable[[Node], str] | None,
         decomposed: bool,
         samples: Callable[..., Any] | None,
+        check: Callable[[Sequence[Any], Any], None] | None = None,
     ) -> None:
         signature = inspect.signature(body)
         self.name = body.__name__
@@ -73,6 +75,8 @@ class Op:
         self.dtype_rule = dtype
         self.kernel_name = kernel or (self.name.strip("_") if pointwise else "")
         self.samples = samples
+        self.check = check  # (keys, common dtype): raises torch's error for dtypes the op refuses, once, when planned
+        self.masks = tuple("Mask" in str(p.annotation) for p in signature.parameters.values())
         self.signature = signature
         self.plans: dict[Any, Callable[..., Any]] = {}
         self.inplace_plans: dict[Any, Any] = {}

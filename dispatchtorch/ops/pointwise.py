@@ -1,27 +1,147 @@
-"""Elementwise arithmetic: one value out for one in, broadcasting; the dtype is the promoted one."""
+"""Elementwise arithmetic: one value out for one in, broadcasting; the dtype is the promoted one.
+
+Derivatives are expressions over ops; torch's choice at the kinks (0 for ``abs`` at 0, half for a tied maximum, ...) is kept.
+Knows no kernel and no backend.
+"""
 
 from __future__ import annotations
 
-from dispatchtorch.dispatch.table import METHODS, composite, pointwise
+from typing import Any
+
+from dispatchtorch._base.dtypes import BOOL, COMPLEX, FLOATING, INTEGRAL, DType
+from dispatchtorch.dispatch.plans import make_operator
+from dispatchtorch.dispatch.table import FUNCTIONS, METHODS, composite, pointwise
+from dispatchtorch.ops import refusals
+from dispatchtorch.ops.samples import binary, unary
 from dispatchtorch.tensor.tensor import Tensor
 
 Number = int | float | complex | bool
+Operand = Any  # a tensor, or a number where the other operand is a tensor
 
 
-def conj_of(x: Tensor) -> Tensor:
-    """Returns the conjugate that a holomorphic derivative needs; a real tensor is its own."""
-    return x if x._key.dtype.category < 3 else x.conj()
+def conj_of(x: Operand) -> Operand:
+    """Returns the conjugate that a holomorphic derivative needs; real values are their own."""
+    if isinstance(x, Tensor):
+        return x if x._key.dtype.category < COMPLEX else x.conj()
+    return x.conjugate() if isinstance(x, complex) else x
 
 
-@pointwise(grad={"input": lambda g: g, "other": lambda g: g}, kernel="add", node="AddBackward0")
+def dtype_of(x: Operand) -> DType | None:
+    """Returns the dtype of a tensor, None for a number."""
+    return x._key.dtype if isinstance(x, Tensor) else None
+
+
+@pointwise(inplace=False)
+def _zeros(input: Tensor) -> Tensor:
+    """Returns zeros of the input's shape and dtype: the derivative of what is flat almost everywhere."""
+    ...
+
+
+# --- sums ------------------------------------------------------------------------------------------------------------
+
+
+@pointwise(grad={"input": lambda g: g, "other": lambda g: g}, kernel="add", node="AddBackward0", samples=binary())
 def _add(input: Tensor, other: Tensor | Number) -> Tensor:
     """Returns ``input + other``."""
     ...
 
 
 @pointwise(
-    grad={"input": lambda g, other: g * _conj(other), "other": lambda g, input: g * _conj(input)},
+    grad={"input": lambda g: g, "other": lambda g: -g},
+    kernel="subtract",
+    node="SubBackward0",
+    check=refusals.subtraction,
+    samples=binary(),
+)
+def _sub(input: Tensor, other: Tensor | Number) -> Tensor:
+    """Returns ``input - other``."""
+    ...
+
+
+@pointwise(
+    grad={"input": lambda g: -g, "other": lambda g: g},
+    node=lambda node: "RsubBackward0" if node.edges[1] is not None else "RsubBackward1",
+    check=refusals.subtraction,
+    samples=binary(),
+)
+def _rsub(input: Tensor, other: Tensor | Number) -> Tensor:
+    """Returns ``other - input``."""
+    ...
+
+
+def _scaled(x: Operand, alpha: Number, *operands: Operand) -> Operand:
+    """Returns ``alpha * x`` after checking ``alpha`` against the dtypes of the sum it is for."""
+    category = max(t._key.dtype.category if isinstance(t, Tensor) else _category(t) for t in operands)
+    if isinstance(alpha, bool) and category != BOOL:
+        raise RuntimeError("Boolean alpha only supported for Boolean results.")
+    if category <= INTEGRAL and isinstance(alpha, (float, complex)):
+        raise RuntimeError("For integral input tensors, argument alpha must not be a floating point number.")
+    if category < COMPLEX and isinstance(alpha, complex):
+        raise RuntimeError("For non-complex input tensors, argument alpha must not be a complex number.")
+    if not isinstance(x, Tensor):
+        return x * alpha
+    return mul(x, bool(alpha)) if category == BOOL else mul(x, alpha)
+
+
+def _category(number: Any) -> int:
+    if isinstance(number, bool):
+        return BOOL
+    return INTEGRAL if isinstance(number, int) else FLOATING if isinstance(number, float) else COMPLEX
+
+
+def _is_one(alpha: Number) -> bool:
+    return alpha == 1 and type(alpha) is int
+
+
+def add_(input: Tensor, other: Operand, *, alpha: Number = 1) -> Tensor:
+    """Adds ``alpha * other`` in place."""
+    other = other if _is_one(alpha) else _scaled(other, alpha, input, other)
+    return _add.inplace(input, other)  # type: ignore[attr-defined, no-any-return]  # derived by the decorator
+
+
+@composite(method=True, out=True, inplace=add_, samples=binary())
+def add(input: Operand, other: Operand, *, alpha: Number = 1) -> Tensor:
+    """Returns ``input + alpha * other``.
+
+    >>> torch.add(torch.tensor([1.0, 2.0]), torch.tensor([10.0, 20.0]), alpha=2)
+    tensor([21., 42.])
+    """
+    return _add(input, other) if _is_one(alpha) else _add(input, _scaled(other, alpha, input, other))
+
+
+def sub_(input: Tensor, other: Operand, *, alpha: Number = 1) -> Tensor:
+    """Subtracts ``alpha * other`` in place."""
+    other = other if _is_one(alpha) else _scaled(other, alpha, input, other)
+    return _sub.inplace(input, other)  # type: ignore[attr-defined, no-any-return]  # derived by the decorator
+
+
+@composite(method=True, out=True, inplace=sub_, names=("subtract",), samples=binary())
+def sub(input: Operand, other: Operand, *, alpha: Number = 1) -> Tensor:
+    """Returns ``input - alpha * other``.
+
+    >>> torch.sub(torch.tensor([3.0, 2.0]), 1)
+    tensor([2., 1.])
+    """
+    return _sub(input, other) if _is_one(alpha) else _sub(input, _scaled(other, alpha, input, other))
+
+
+@composite(samples=binary())
+def rsub(input: Tensor, other: Operand, *, alpha: Number = 1) -> Tensor:
+    """Returns ``other - alpha * input``.
+
+    >>> torch.rsub(torch.tensor([1.0, 2.0]), 1)
+    tensor([ 0., -1.])
+    """
+    return _rsub(input if _is_one(alpha) else _scaled(input, alpha, input, other), other)
+
+
+# --- products and quotients ------------------------------------------------------------------------------------------
+
+
+@pointwise(
+    grad={"input": lambda g, other: g * conj_of(other), "other": lambda g, input: g * conj_of(input)},
     kernel="multiply",
+    samples=binary(),
 )
 def mul(input: Tensor, other: Tensor | Number) -> Tensor:
     """Returns ``input * other``.
@@ -32,24 +152,344 @@ def mul(input: Tensor, other: Tensor | Number) -> Tensor:
     ...
 
 
-def _conj(x: Tensor | Number) -> Tensor | Number:
-    return conj_of(x) if isinstance(x, Tensor) else complex(x).conjugate() if isinstance(x, complex) else x
+@pointwise(
+    grad={
+        "input": lambda g, other: g / conj_of(other),
+        "other": lambda g, input, other: -g * conj_of((input / other) / other),
+    },
+    kernel="divide",
+    dtype="float",
+    node="DivBackward0",
+    samples=binary(low=0.5),
+)
+def _div(input: Tensor, other: Tensor | Number) -> Tensor:
+    """Returns ``input / other``."""
+    ...
 
 
-def _add_(input: Tensor, other: Tensor | Number, *, alpha: Number = 1) -> Tensor:
-    return _add.inplace(input, other if alpha == 1 else mul(other, alpha))  # type: ignore[attr-defined, no-any-return]  # derived by the decorator
+@pointwise(
+    kernel="floor_divide",
+    node="NotImplemented",
+    check=refusals.not_implemented("div_floor_cpu", "bool", "complex"),
+    grad={"input": lambda g: _zeros(g), "other": lambda g: _zeros(g)},
+    samples=binary(low=0.5),
+)
+def _div_floor(input: Tensor, other: Tensor | Number) -> Tensor:
+    """Returns the quotient rounded down."""
+    ...
 
 
-@composite(method=True, out=True, inplace=_add_)
-def add(input: Tensor, other: Tensor | Number, *, alpha: Number = 1) -> Tensor:
-    """Returns ``input + alpha * other``.
+@pointwise(
+    grad={"input": lambda g: _zeros(g), "other": lambda g: _zeros(g)},
+    check=refusals.not_implemented("div_trunc_cpu", "bool", "complex"),
+    samples=binary(low=0.5),
+)
+def _div_trunc(input: Tensor, other: Tensor | Number) -> Tensor:
+    """Returns the quotient rounded towards zero."""
+    ...
 
-    >>> torch.add(torch.tensor([1.0, 2.0]), torch.tensor([10.0, 20.0]), alpha=2)
-    tensor([21., 42.])
+
+def _rounded(mode: str | None) -> Any:
+    if mode is None:
+        return _div
+    if mode == "floor":
+        return _div_floor
+    if mode == "trunc":
+        return _div_trunc
+    raise RuntimeError(f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{mode}'")
+
+
+def div_(input: Tensor, other: Operand, *, rounding_mode: str | None = None) -> Tensor:
+    """Divides in place."""
+    return _rounded(rounding_mode).inplace(input, other)  # type: ignore[no-any-return]  # derived by the decorator
+
+
+@composite(method=True, out=True, inplace=div_, names=("divide",), samples=binary(low=0.5))
+def div(input: Operand, other: Operand, *, rounding_mode: str | None = None) -> Tensor:
+    """Returns ``input / other``; ``rounding_mode`` "trunc" or "floor" rounds the quotient and keeps integers.
+
+    >>> torch.div(torch.tensor([-7, 7]), 2, rounding_mode="trunc")
+    tensor([-3,  3])
     """
-    return _add(input, other) if alpha == 1 else _add(input, mul(other, alpha))
+    return _rounded(rounding_mode)(input, other)  # type: ignore[no-any-return]  # an entry of the table
 
 
-METHODS["__add__"] = METHODS["__radd__"] = _add
-METHODS["__mul__"] = METHODS["__rmul__"] = mul
-METHODS["__iadd__"] = _add_
+@composite(method=True, out=True, inplace=_div.inplace, samples=binary(low=0.5))  # type: ignore[attr-defined]  # derived
+def true_divide(input: Operand, other: Operand) -> Tensor:
+    """Returns ``input / other``.
+
+    >>> torch.true_divide(torch.tensor([1, 2]), 2)
+    tensor([0.5000, 1.0000])
+    """
+    return _div(input, other)
+
+
+@composite(method=True, out=True, inplace=_div_floor.inplace)  # type: ignore[attr-defined]  # derived
+def floor_divide(input: Operand, other: Operand) -> Tensor:
+    """Returns the quotient rounded down.
+
+    >>> torch.floor_divide(torch.tensor([-7, 7]), 2)
+    tensor([-4,  3])
+    """
+    return _div_floor(input, other)
+
+
+@pointwise(
+    grad={"input": lambda g: g, "other": lambda g, input, other: -g * _div_floor(input, other)},
+    node=lambda node: "RemainderBackward0" if node.edges[1] is None else "RemainderBackward1",
+    check=refusals.not_implemented("remainder_cpu", "bool", "complex"),
+    samples=binary(low=0.5),
+)
+def remainder(input: Tensor, other: Tensor | Number) -> Tensor:
+    """Returns what is left of ``input`` after division by ``other``, with the divisor's sign.
+
+    >>> torch.remainder(torch.tensor([-7.0, 7.0]), 3)
+    tensor([2., 1.])
+    """
+    ...
+
+
+@pointwise(
+    grad={"input": lambda g: g, "other": lambda g, input, other: -g * _div_trunc(input, other)},
+    node=lambda node: "FmodBackward0" if node.edges[1] is None else "FmodBackward1",
+    check=refusals.not_implemented("fmod_cpu", "bool", "complex"),
+    samples=binary(low=0.5),
+)
+def fmod(input: Tensor, other: Tensor | Number) -> Tensor:
+    """Returns what is left of ``input`` after division by ``other``, with the dividend's sign.
+
+    >>> torch.fmod(torch.tensor([-7.0, 7.0]), 3)
+    tensor([-1.,  1.])
+    """
+    ...
+
+
+@pointwise(
+    grad={"input": lambda g, out: -g * conj_of(out * out)}, dtype="float", samples=unary(low=0.5),
+)
+def reciprocal(input: Tensor) -> Tensor:
+    """Returns ``1 / input``.
+
+    >>> torch.reciprocal(torch.tensor([2.0, 4.0]))
+    tensor([0.5000, 0.2500])
+    """
+    ...
+
+
+@pointwise(
+    grad={
+        "input": lambda g: g,
+        "tensor1": lambda g, tensor2, value: g * conj_of(tensor2 * value),
+        "tensor2": lambda g, tensor1, value: g * conj_of(tensor1 * value),
+    },
+)
+def _addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, value: Number) -> Tensor:
+    """Returns ``input + value * tensor1 * tensor2``."""
+    ...
+
+
+def addcmul_(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Number = 1) -> Tensor:
+    """Adds a scaled product in place."""
+    return _addcmul.inplace(input, tensor1, tensor2, value)  # type: ignore[attr-defined, no-any-return]  # derived
+
+
+@composite(method=True, out=True, inplace=addcmul_)
+def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Number = 1) -> Tensor:
+    """Returns ``input + value * tensor1 * tensor2``.
+
+    >>> torch.addcmul(torch.ones(2), torch.ones(2), torch.ones(2), value=2)
+    tensor([3., 3.])
+    """
+    return _addcmul(input, tensor1, tensor2, value)
+
+
+def _no_integer_division(keys: Any, common: DType) -> None:
+    if keys[1].dtype.category <= INTEGRAL and keys[2].dtype.category <= INTEGRAL:
+        raise RuntimeError(
+            "Integer division with addcdiv is no longer supported, and in a future  release addcdiv will perform a true "
+            "division of tensor1 and tensor2. The historic addcdiv behavior can be implemented as (input + value * "
+            "torch.trunc(tensor1 / tensor2)).to(input.dtype) for integer inputs and as (input + value * tensor1 / tensor2) "
+            "for float inputs. The future addcdiv behavior is just the latter implementation: (input + value * tensor1 / "
+            "tensor2), for all dtypes."
+        )
+
+
+@pointwise(
+    grad={
+        "input": lambda g: g,
+        "tensor1": lambda g, tensor2, value: g * conj_of(value / tensor2),
+        "tensor2": lambda g, tensor1, tensor2, value: -g * conj_of((value * tensor1) / (tensor2 * tensor2)),
+    },
+    check=_no_integer_division,
+)
+def _addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, value: Number) -> Tensor:
+    """Returns ``input + value * tensor1 / tensor2``."""
+    ...
+
+
+def addcdiv_(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Number = 1) -> Tensor:
+    """Adds a scaled quotient in place."""
+    return _addcdiv.inplace(input, tensor1, tensor2, value)  # type: ignore[attr-defined, no-any-return]  # derived
+
+
+@composite(method=True, out=True, inplace=addcdiv_)
+def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Number = 1) -> Tensor:
+    """Returns ``input + value * tensor1 / tensor2``.
+
+    >>> torch.addcdiv(torch.ones(2), torch.ones(2), torch.full((2,), 4.0), value=2)
+    tensor([1.5000, 1.5000])
+    """
+    return _addcdiv(input, tensor1, tensor2, value)
+
+
+# --- signs -----------------------------------------------------------------------------------------------------------
+
+
+def _no_bool_negation(keys: Any, common: DType) -> None:
+    if common.category == BOOL:
+        raise RuntimeError(
+            "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use the "
+            "`~` or `logical_not()` operator instead."
+        )
+
+
+@pointwise(grad={"input": lambda g: -g}, kernel="negative", check=_no_bool_negation, samples=unary())
+def neg(input: Tensor) -> Tensor:
+    """Returns ``-input``.
+
+    >>> -torch.tensor([1.0, -2.0])
+    tensor([-1.,  2.])
+    """
+    ...
+
+
+@composite(method=True)
+def positive(input: Tensor) -> Tensor:
+    """Returns the tensor itself; RuntimeError for a bool tensor."""
+    if input._key.dtype.category == BOOL:
+        raise RuntimeError("The `+` operator, on a bool tensor is not supported.")
+    return input
+
+
+@pointwise(
+    grad={"input": lambda g, input: g * sgn(input)},
+    dtype="real",
+    kernel="abs",
+    check=refusals.not_implemented("abs_cpu", "bool"),
+    samples=unary(),
+)
+def abs(input: Tensor) -> Tensor:
+    """Returns absolute values; of complex numbers, their distance from 0.
+
+    >>> torch.abs(torch.tensor([-1.0, 2.0]))
+    tensor([1., 2.])
+    """
+    ...
+
+
+@pointwise(
+    grad={"input": lambda g: _zeros(g)},
+    check=refusals.not_complex(
+        "Unlike NumPy, torch.sign is not intended to support complex numbers. Please use torch.sgn instead.",
+        NotImplementedError,
+    ),
+    samples=unary(),
+)
+def sign(input: Tensor) -> Tensor:
+    """Returns -1, 0 or 1 by the sign.
+
+    >>> torch.sign(torch.tensor([-3.0, 0.0, 2.0]))
+    tensor([-1.,  0.,  1.])
+    """
+    ...
+
+
+def _sgn_backward(g: Tensor, input: Tensor) -> Tensor:
+    if input._key.dtype.category < COMPLEX:
+        return _zeros(g)
+    size, unit = abs(input), sgn(input)
+    turned = (g / size) - (_real_of(g * conj_of(unit)) * unit) / size
+    return METHODS["masked_fill"](turned, input == 0, 0)  # type: ignore[no-any-return]  # an entry of the table
+
+
+def _real_of(x: Tensor) -> Tensor:
+    return (x + x.conj()) * 0.5 if x._key.dtype.category == COMPLEX else x
+
+
+@pointwise(grad={"input": _sgn_backward}, samples=unary())
+def sgn(input: Tensor) -> Tensor:
+    """Returns the sign; of a complex number, the one of length 1 in its direction.
+
+    >>> torch.sgn(torch.tensor([-3.0, 0.0]))
+    tensor([-1.,  0.])
+    """
+    ...
+
+
+def _copysign_backward(g: Tensor, input: Tensor, out: Tensor) -> Tensor:
+    return METHODS["masked_fill"](g * (out / input), input == 0, 0)  # type: ignore[no-any-return]  # an entry of the table
+
+
+@pointwise(
+    grad={"input": _copysign_backward, "other": lambda g: _zeros(g)},
+    dtype="float",
+    samples=binary(low=0.5),
+)
+def copysign(input: Tensor, other: Tensor | Number) -> Tensor:
+    """Returns magnitudes of ``input`` with signs of ``other``.
+
+    >>> torch.copysign(torch.tensor([1.0, 2.0]), torch.tensor([-1.0, 1.0]))
+    tensor([-1.,  2.])
+    """
+    ...
+
+
+# --- aliases and operators -------------------------------------------------------------------------------------------
+
+for _alias, _name in {
+    "multiply": "mul",
+    "negative": "neg",
+    "absolute": "abs",
+}.items():
+    FUNCTIONS[_alias], METHODS[_alias], METHODS[_alias + "_"] = FUNCTIONS[_name], METHODS[_name], METHODS[_name + "_"]
+METHODS["subtract_"] = METHODS["sub_"]
+METHODS["divide_"] = METHODS["div_"]
+
+_multiply = make_operator(mul)
+
+
+def _rtruediv(self: Tensor, other: Operand) -> Any:
+    return _multiply(reciprocal(self), other)
+
+
+def _rfloordiv(self: Tensor, other: Operand) -> Tensor:
+    return _div_floor(other, self)
+
+
+def _rmod(self: Tensor, other: Operand) -> Tensor:
+    return remainder(other, self)
+
+
+METHODS["__add__"] = METHODS["__radd__"] = make_operator(_add)
+METHODS["__sub__"] = make_operator(_sub)
+METHODS["__rsub__"] = make_operator(_rsub)
+METHODS["__mul__"] = METHODS["__rmul__"] = _multiply
+METHODS["__truediv__"] = METHODS["__div__"] = make_operator(_div)
+METHODS["__rtruediv__"] = METHODS["__rdiv__"] = _rtruediv
+METHODS["__floordiv__"] = make_operator(_div_floor)
+METHODS["__rfloordiv__"] = _rfloordiv
+METHODS["__mod__"] = make_operator(remainder)
+METHODS["__rmod__"] = _rmod
+METHODS["__neg__"] = neg
+METHODS["__pos__"] = positive
+METHODS["__abs__"] = abs
+for _dunder, _op in {
+    "__iadd__": _add,
+    "__isub__": _sub,
+    "__imul__": mul,
+    "__itruediv__": _div,
+    "__idiv__": _div,
+    "__ifloordiv__": _div_floor,
+    "__imod__": remainder,
+}.items():
+    METHODS[_dunder] = _op.inplace  # type: ignore[attr-defined]  # derived by the decorator
