@@ -1,0 +1,256 @@
+"""The losses of ``torch.nn.functional`` with their argument checks."""
+
+from __future__ import annotations
+
+import math
+import warnings
+
+from dispatchtorch.nn.functional.reduction import checked, chosen, reduced
+from dispatchtorch.ops import loss as ops
+from dispatchtorch.tensor.sizes import broadcast_shapes
+from dispatchtorch.tensor.tensor import Tensor
+
+__all__ = [
+    "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "gaussian_nll_loss", "huber_loss",
+    "kl_div", "l1_loss", "mse_loss", "nll_loss", "poisson_nll_loss", "smooth_l1_loss", "soft_margin_loss",
+]  # fmt: skip
+
+
+def _together(input: Tensor, target: Tensor, *, warn: bool = True) -> tuple[Tensor, Tensor]:
+    """Returns both at their common shape and dtype; torch warns where that is not already so."""
+    mine, other = input._a.shape, target._a.shape
+    if mine != other:
+        if warn:
+            warnings.warn(
+                f"Using a target size ({target.size()}) that is different to the input size ({input.size()}). This will "
+                "likely lead to incorrect results due to broadcasting. Please ensure they have the same size.",
+                stacklevel=3,
+            )
+        shape = broadcast_shapes(tuple(mine), tuple(other))
+        input, target = input.expand(shape), target.expand(shape)
+    return input, target
+
+
+def cross_entropy(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    ignore_index: int = -100,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    """Returns the cross entropy of logits (N, C, ...) with class indices (N, ...) or probabilities (N, C, ...)."""
+    kind = chosen(reduction, size_average, reduce)
+    return ops.cross_entropy_loss(input, target, weight, kind, ignore_index, label_smoothing)
+
+
+def nll_loss(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    ignore_index: int = -100,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """Returns the negative log likelihood of class indices (N, ...) under log probabilities (N, C, ...)."""
+    return ops.nll_loss_nd(input, target, weight, chosen(reduction, size_average, reduce), ignore_index)
+
+
+def mse_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    weight: Tensor | None = None,
+) -> Tensor:
+    """Returns the mean of squared differences."""
+    input, target = _together(input, target)
+    kind = chosen(reduction, size_average, reduce)
+    if weight is not None:
+        return _weighted_mean((input - target) * (input - target), weight, kind)
+    return ops._mse_loss(input, target, kind)
+
+
+def _weighted_mean(loss: Tensor, weight: Tensor, reduction: str) -> Tensor:
+    if weight.size() != loss.size():
+        raise ValueError("Weights and input must have the same size.")
+    loss = loss * weight
+    if reduction == "mean":
+        return loss.sum() / weight.sum()  # type: ignore[no-any-return]  # methods of the table
+    return reduced(loss, reduction)
+
+
+def l1_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    weight: Tensor | None = None,
+) -> Tensor:
+    """Returns the mean of absolute differences."""
+    input, target = _together(input, target)
+    kind = chosen(reduction, size_average, reduce)
+    if weight is not None:
+        return _weighted_mean((input - target).abs(), weight, kind)
+    return reduced((input - target).abs(), kind)
+
+
+def smooth_l1_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    beta: float = 1.0,
+) -> Tensor:
+    """Returns the mean of absolute differences, quadratic below ``beta``."""
+    input, target = _together(input, target)
+    kind = chosen(reduction, size_average, reduce)
+    if beta < 0:
+        raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
+    if beta == 0.0:
+        return reduced((input - target).abs(), kind)
+    return ops._smooth_l1_loss(input, target, kind, float(beta))
+
+
+def huber_loss(
+    input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Tensor | None = None
+) -> Tensor:
+    """Returns the mean of half squared differences, linear above ``delta``."""
+    input, target = _together(input, target)
+    if delta <= 0:
+        raise RuntimeError("huber_loss does not support non-positive values for delta.")
+    if weight is not None:
+        return _weighted_mean(ops._huber_loss(input, target, "none", float(delta)), weight, checked(reduction))
+    return ops._huber_loss(input, target, checked(reduction), float(delta))
+
+
+def binary_cross_entropy(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """Returns the cross entropy of probabilities with targets in [0, 1]."""
+    kind = chosen(reduction, size_average, reduce)
+    if target.size() != input.size():
+        raise ValueError(
+            f"Using a target size ({target.size()}) that is different to the input size ({input.size()}) is deprecated. "
+            "Please ensure they have the same size."
+        )
+    if input._key.native and input._a.size and not ((input._a >= 0) & (input._a <= 1)).all():
+        raise RuntimeError("all elements of input should be between 0 and 1")
+    if weight is not None:
+        weight = weight.expand(broadcast_shapes(tuple(target.shape), tuple(weight.shape)))
+    return ops._binary_cross_entropy(input, target, kind, weight)
+
+
+def binary_cross_entropy_with_logits(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    pos_weight: Tensor | None = None,
+) -> Tensor:
+    """Returns the cross entropy of the sigmoid of logits with targets in [0, 1]."""
+    kind = chosen(reduction, size_average, reduce)
+    if target.size() != input.size():
+        raise ValueError(f"Target size ({target.size()}) must be the same as input size ({input.size()})")
+    return ops._binary_cross_entropy_with_logits(input, target, kind, weight, pos_weight)
+
+
+def kl_div(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    log_target: bool = False,
+) -> Tensor:
+    """Returns the divergence of the distribution ``target`` from the log probabilities ``input``."""
+    if size_average is not None or reduce is not None:
+        reduction = chosen(reduction, size_average, reduce)
+    elif reduction == "mean":
+        warnings.warn(
+            "reduction: 'mean' divides the total loss by both the batch size and the support size.'batchmean' divides only "
+            "by the batch size, and aligns with the KL div math definition.'mean' will be changed to behave the same as "
+            "'batchmean' in the next major release.",
+            stacklevel=2,
+        )
+    if log_target:
+        loss = target.exp() * (target - input)
+    else:
+        loss = target.xlogy(target) - target * input
+    if reduction == "batchmean":
+        total = loss.sum()
+        return total / input.size()[0] if input.dim() else total  # type: ignore[no-any-return]  # methods of the table
+    return reduced(loss, reduction)
+
+
+def poisson_nll_loss(
+    input: Tensor,
+    target: Tensor,
+    log_input: bool = True,
+    full: bool = False,
+    size_average: bool | None = None,
+    eps: float = 1e-8,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """Returns the negative log likelihood of counts under a Poisson distribution."""
+    kind = chosen(reduction, size_average, reduce)
+    loss = input.exp() - target * input if log_input else input - target * (input + eps).log()
+    if full:
+        stirling = target * target.log() - target + 0.5 * (2 * math.pi * target).log()
+        loss = loss + stirling.masked_fill(target <= 1, 0)
+    return reduced(loss, kind)
+
+
+def gaussian_nll_loss(
+    input: Tensor, target: Tensor, var: Tensor | float, full: bool = False, eps: float = 1e-6, reduction: str = "mean"
+) -> Tensor:
+    """Returns the negative log likelihood of targets under normal distributions of given variance."""
+    if isinstance(var, float):
+        if var < 0:
+            raise ValueError("var has negative entry/entries")
+        variance = input.new_full(input.shape, var)
+    else:
+        variance = var
+        if bool((variance < 0).any()):
+            raise ValueError("var has negative entry/entries")
+    if variance.size() != input.size():
+        if input.size()[:-1] == variance.size():
+            variance = variance.unsqueeze(-1)
+        elif not (input.size()[:-1] == variance.size()[:-1] and variance.size(-1) == 1):
+            raise ValueError("var is of incorrect size")
+    if reduction not in ("none", "mean", "sum"):
+        raise ValueError(reduction + " is not valid")
+    before = variance.detach().clamp(min=eps)
+    floor = variance + (before - variance.detach())  # clamped in value, with the gradient of the variance itself
+    loss = 0.5 * (floor.log() + (input - target) ** 2 / floor)
+    if full:
+        loss = loss + 0.5 * math.log(2 * math.pi)
+    return reduced(loss, reduction)
+
+
+def soft_margin_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """Returns the mean of ``log(1 + exp(-target * input))``."""
+    kind = chosen(reduction, size_average, reduce)
+    return reduced((-target * input).exp().log1p(), kind)
+
+

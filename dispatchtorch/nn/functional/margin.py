@@ -1,0 +1,208 @@
+"""Losses of distances and margins, and the distances they use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from dispatchtorch.nn.functional.reduction import chosen, reduced
+from dispatchtorch.tensor.tensor import Tensor
+
+__all__ = [
+    "cosine_embedding_loss", "cosine_similarity", "hinge_embedding_loss", "margin_ranking_loss",
+    "multi_margin_loss", "multilabel_margin_loss", "multilabel_soft_margin_loss", "normalize", "pairwise_distance",
+    "triplet_margin_loss", "triplet_margin_with_distance_loss",
+]  # fmt: skip
+
+
+def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12, out: Tensor | None = None) -> Tensor:
+    """Returns the input divided by its norm along ``dim``, norms below ``eps`` replaced by it."""
+    length = input.norm(p, dim, keepdim=True).clamp(min=eps)
+    result = input / length.expand(input.shape)
+    return result if out is None else out.copy_(result)  # type: ignore[no-any-return]  # a method of the table
+
+
+def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
+    """Returns the cosine of the angle between vectors along ``dim``."""
+    first = (x1 * x1).sum(dim, True).sqrt().clamp(min=eps)
+    second = (x2 * x2).sum(dim, True).sqrt().clamp(min=eps)
+    return ((x1 / first) * (x2 / second)).sum(dim)  # type: ignore[no-any-return]  # a method of the table
+
+
+def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Tensor:
+    """Returns the p-norm of ``x1 - x2 + eps`` along the last dim."""
+    return (x1 - x2 + eps).norm(p, -1, keepdim=keepdim)  # type: ignore[no-any-return]  # a method of the table
+
+
+def hinge_embedding_loss(
+    input: Tensor,
+    target: Tensor,
+    margin: float = 1.0,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """Returns the mean of distances where the target is 1, of ``max(0, margin - distance)`` where it is -1."""
+    kind = chosen(reduction, size_average, reduce)
+    apart = (margin - input).clamp(min=0).masked_fill(target == 1, 0.0)
+    return reduced(apart + input.masked_fill(target == -1, 0.0), kind)
+
+
+def margin_ranking_loss(
+    input1: Tensor,
+    input2: Tensor,
+    target: Tensor,
+    margin: float = 0,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """Returns the mean of ``max(0, -target * (input1 - input2) + margin)``."""
+    kind = chosen(reduction, size_average, reduce)
+    if not input1.dim() == input2.dim() == target.dim():
+        raise RuntimeError(
+            "margin_ranking_loss : All input tensors should have same dimension but got sizes: "
+            f"input1: {input1.size()}, input2: {input2.size()}, target: {target.size()} "
+        )
+    return reduced((-target * (input1 - input2) + margin).clamp(min=0), kind)
+
+
+def cosine_embedding_loss(
+    input1: Tensor,
+    input2: Tensor,
+    target: Tensor,
+    margin: float = 0,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """Returns the mean of ``1 - cosine`` for pairs that belong together, ``max(0, cosine - margin)`` for others."""
+    kind = chosen(reduction, size_average, reduce)
+    if target.dim() > 1:
+        raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
+    small, dim = 1e-12, target.dim()
+    product = (input1 * input2).sum(dim)
+    scale = (((input1 * input1).sum(dim) + small) * ((input2 * input2).sum(dim) + small)).sqrt()
+    cosine = product / scale
+    together = (1 - cosine).masked_fill(target != 1, 0.0)
+    apart = (cosine - margin).clamp(min=0).masked_fill(target != -1, 0.0)
+    return reduced(together + apart, kind)
+
+
+def triplet_margin_loss(
+    anchor: Tensor,
+    positive: Tensor,
+    negative: Tensor,
+    margin: float = 1.0,
+    p: float = 2,
+    eps: float = 1e-6,
+    swap: bool = False,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """Returns the mean of ``max(0, distance to the positive - distance to the negative + margin)``."""
+    kind = chosen(reduction, size_average, reduce)
+    if margin <= 0:
+        raise ValueError(f"margin must be greater than 0, got {margin}")
+
+    def distance(a: Tensor, b: Tensor) -> Tensor:
+        return pairwise_distance(a, b, float(p), eps)
+
+    return _triplet(anchor, positive, negative, distance, margin, swap, kind)
+
+
+def _triplet(
+    anchor: Tensor,
+    positive: Tensor,
+    negative: Tensor,
+    distance: Callable[[Tensor, Tensor], Tensor],
+    margin: float,
+    swap: bool,
+    reduction: str,
+) -> Tensor:
+    near, far = distance(anchor, positive), distance(anchor, negative)
+    if swap:
+        far = far.minimum(distance(positive, negative))
+    return reduced((near - far + margin).clamp(min=0), reduction)
+
+
+def triplet_margin_with_distance_loss(
+    anchor: Tensor,
+    positive: Tensor,
+    negative: Tensor,
+    *,
+    distance_function: Callable[[Tensor, Tensor], Tensor] | None = None,
+    margin: float = 1.0,
+    swap: bool = False,
+    reduction: str = "mean",
+) -> Tensor:
+    """Returns `triplet_margin_loss` with any distance."""
+    if margin <= 0:
+        raise ValueError(f"margin must be greater than 0, got {margin}")
+    return _triplet(anchor, positive, negative, distance_function or pairwise_distance, margin, swap, reduction)
+
+
+def multi_margin_loss(
+    input: Tensor,
+    target: Tensor,
+    p: int = 1,
+    margin: float = 1.0,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """Returns how far other classes come within ``margin`` of the right one, averaged over classes."""
+    kind = chosen(reduction, size_average, reduce)
+    if p not in (1, 2):
+        raise ValueError("only p == 1 and p == 2 supported")
+    if weight is not None and weight.dim() != 1:
+        raise ValueError("weight must be one-dimensional")
+    scores = input if input.dim() == 2 else input.unsqueeze(0)
+    classes = target.reshape(-1, 1)
+    short = (margin - scores.gather(1, classes) + scores).clamp(min=0)
+    short = short if p == 1 else short * short
+    if weight is not None:
+        short = short * weight[classes]
+    loss = short.scatter(1, classes, 0.0).sum(1) / scores.size(1)
+    return reduced(loss if input.dim() == 2 else loss.squeeze(0), kind)
+
+
+def multilabel_margin_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """Returns how far wrong labels come within 1 of the right ones, averaged; labels end at the first -1."""
+    kind = chosen(reduction, size_average, reduce)
+    scores = input.reshape(-1, input.size(-1)) if input.dim() else input.reshape(1, 1)
+    labels = target.reshape(scores.shape)
+    valid = (labels == -1).cumsum(1) == 0
+    safe = labels.masked_fill(~valid, 0)
+    right = scores.new_zeros(scores.shape).scatter_add(1, safe, valid.to(scores.dtype)) > 0
+    short = (1 - scores.gather(1, safe).unsqueeze(2) + scores.unsqueeze(1)).clamp(min=0)
+    used = valid.unsqueeze(2) & ~right.unsqueeze(1)
+    loss = (short * used.to(scores.dtype)).sum((1, 2)) / scores.size(1)
+    return reduced(loss if input.dim() == 2 else loss.squeeze(0), kind)
+
+
+def multilabel_soft_margin_loss(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """Returns the binary cross entropy of logits, averaged over classes."""
+    kind = chosen(reduction, size_average, reduce)
+
+    def log_sigmoid(x: Tensor) -> Tensor:
+        return x.clamp(max=0) - (-x.abs()).exp().log1p()
+
+    loss = -(target * log_sigmoid(input) + (1 - target) * log_sigmoid(-input))
+    if weight is not None:
+        loss = loss * weight
+    return reduced(loss.mean(-1), kind)

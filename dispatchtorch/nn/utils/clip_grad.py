@@ -1,0 +1,88 @@
+"""Gradients kept within bounds."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterable
+
+from dispatchtorch.autograd.grad_mode import no_grad
+from dispatchtorch.dispatch.table import FUNCTIONS
+from dispatchtorch.tensor.tensor import Tensor
+
+__all__ = ["clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_", "get_total_norm"]
+
+Tensors = Tensor | Iterable[Tensor]
+
+
+def _gradients(parameters: Tensors) -> list[Tensor]:
+    members = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+    return [p.grad for p in members if p.grad is not None]
+
+
+@no_grad()
+def get_total_norm(
+    tensors: Tensors, norm_type: float = 2.0, error_if_nonfinite: bool = False, foreach: bool | None = None
+) -> Tensor:
+    """Returns the norm of all elements of the tensors, as if they were one vector."""
+    members = [tensors] if isinstance(tensors, Tensor) else list(tensors)
+    kind = float(norm_type)
+    if not members:
+        return FUNCTIONS["zeros"](())  # type: ignore[no-any-return]  # a function of the table
+    norms = FUNCTIONS["stack"]([_norm(t, kind) for t in members])
+    total = _norm(norms, kind)
+    if error_if_nonfinite and not math.isfinite(float(total)):
+        raise RuntimeError(
+            f"The total norm of order {kind} for gradients from `parameters` is non-finite, so it cannot be clipped. To "
+            "disable this error and scale the gradients by the non-finite norm anyway, set `error_if_nonfinite=False`"
+        )
+    return total
+
+
+def _norm(t: Tensor, kind: float) -> Tensor:
+    if kind == math.inf:
+        return t.abs().max()  # type: ignore[no-any-return]  # methods of the table
+    if kind == 2.0:
+        return (t * t).sum().sqrt()  # type: ignore[no-any-return]  # as above
+    if kind == 1.0:
+        return t.abs().sum()  # type: ignore[no-any-return]  # as above
+    return (t.abs() ** kind).sum() ** (1.0 / kind)  # type: ignore[no-any-return]  # as above
+
+
+@no_grad()
+def clip_grads_with_norm_(
+    parameters: Tensors, max_norm: float, total_norm: Tensor, foreach: bool | None = None
+) -> None:
+    """Scales the gradients in place so that a total norm above ``max_norm`` comes down to it."""
+    scale = (float(max_norm) / (total_norm + 1e-6)).clamp(max=1.0)
+    for g in _gradients(parameters):
+        g.mul_(scale)
+
+
+@no_grad()
+def clip_grad_norm_(
+    parameters: Tensors,
+    max_norm: float,
+    norm_type: float = 2.0,
+    error_if_nonfinite: bool = False,
+    foreach: bool | None = None,
+) -> Tensor:
+    """Returns the total norm of the gradients, after scaling them in place to at most ``max_norm``."""
+    if not isinstance(parameters, Tensor):
+        generator = hasattr(parameters, "__next__")
+        parameters = list(parameters)
+        if generator and not parameters:
+            warnings.warn(
+                "`parameters` is an empty generator, no gradient clipping will occur.", stacklevel=3
+            )
+    total = get_total_norm(_gradients(parameters), norm_type, error_if_nonfinite, foreach)
+    clip_grads_with_norm_(parameters, max_norm, total, foreach)
+    return total
+
+
+@no_grad()
+def clip_grad_value_(parameters: Tensors, clip_value: float, foreach: bool | None = None) -> None:
+    """Holds every element of the gradients within [-clip_value, clip_value], in place."""
+    bound = float(clip_value)
+    for g in _gradients(parameters):
+        g.clamp_(min=-bound, max=bound)
