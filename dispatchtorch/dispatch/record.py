@@ -8,10 +8,10 @@ from __future__ import annotations
 import traceback
 import weakref
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from dispatchtorch.dispatch.modes import modes
-from dispatchtorch.dispatch.node import Node, edge_of, next_seq
+from dispatchtorch.dispatch.node import Node, bare_name, edge_of, next_seq
 from dispatchtorch.dispatch.op import LIST, TENSOR, Op
 from dispatchtorch.tensor.tensor import Tensor, cell_of, extra_of, new
 
@@ -45,6 +45,7 @@ def make_node(op: Op, args: Sequence[Any]) -> Node:
     save(node, op, args)
     if modes.anomaly:
         node.where = "".join(traceback.format_stack()[:-2])
+        node.special = True
     return node
 
 
@@ -69,6 +70,7 @@ def record(op: Op, args: Sequence[Any], outs: Sequence[Tensor], *, several: bool
     if several:
         node.shape = tuple([o._a.shape for o in outs])
         node.keys = tuple([o._key for o in outs])
+        node.special = True
     else:
         node.shape = outs[0]._a.shape
     for i, out in enumerate(outs):
@@ -88,6 +90,8 @@ def refresh(t: Tensor) -> bool:
     base = extra.base
     if not base._key.requires:
         return False
+    if extra.creation:
+        _refuse_view(t, extra.creation, base_written=True)
     before = modes.grad
     modes.grad = True
     try:
@@ -96,7 +100,13 @@ def refresh(t: Tensor) -> bool:
             again = function(again, *args)
     finally:
         modes.grad = before
+    if again._a.shape != t._a.shape:
+        raise RuntimeError(
+            "the history of this view cannot be followed: the sizes of its base were changed in place after it was made"
+        )
     t._edge = again._edge
+    if type(t._edge) is Node:
+        t._edge.alias = "AsStridedBackward0"  # PyTorch's name for a view's history told again
     changed = not t._key.requires
     t._key = t._key.as_requires(True)
     return changed
@@ -104,36 +114,42 @@ def refresh(t: Tensor) -> bool:
 
 def check_inplace(t: Tensor, differentiable: bool) -> None:
     """Raises torch's error where a write to ``t`` would break a leaf, or a view that must not be written."""
-    if not (differentiable and modes.grad):
+    if not modes.grad:
         return
     extra = t._extra
     if extra is not None and extra.base is not None:
         base = extra.base
-        refresh(t)
+        if not (differentiable or base._key.requires):
+            return
         if extra.creation:
-            _refuse_view(t, extra.creation)
+            _refuse_view(t, extra.creation, base_written=False)
+        refresh(t)
         if base._edge is None and base._key.requires:
             raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
-    elif t._edge is None and t._key.requires:
+    elif differentiable and t._edge is None and t._key.requires:
         raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
 
 
-def _refuse_view(t: Tensor, creation: str) -> None:
+def _refuse_view(t: Tensor, creation: str, *, base_written: bool) -> None:
+    done = "its base or another view of its base has been" if base_written else "is being"
     edge = t._edge
     node, nr = edge if type(edge) is tuple else (edge, 0)
     if creation == "no_grad":
         raise RuntimeError(
-            "A view was created in no_grad mode and is being modified inplace with grad mode enabled. Given that this "
+            f"A view was created in no_grad mode and {done} modified inplace with grad mode enabled. Given that this "
             "use case is ambiguous and error-prone, it is forbidden. You can clarify your code by moving both the view "
             "and the inplace either both inside the no_grad block (if you don't want the inplace to be tracked) or both "
             "outside (if you want the inplace to be tracked)."
         )
     name = creation.partition(":")[2] if node is None else node.name()
     raise RuntimeError(
-        f"Output {nr} of {name} is a view and is being modified inplace. This view is the output of a function that "
+        f"Output {nr} of {bare_name(name)} is a view and {done} modified inplace. This view is the output of a function that "
         "returns multiple views. Such functions do not allow the output views to be modified inplace. You should replace "
         "the inplace operation by an out-of-place one."
     )
+
+
+_WANTED: Final = Node()  # an edge that only says that a gradient is to be computed
 
 
 class ViewWrite(Node):
@@ -144,8 +160,8 @@ class ViewWrite(Node):
     self_edge: bool
 
     def name(self) -> str:
-        """Returns "CopySlices", torch's name."""
-        return "CopySlices"
+        """Returns "torch::autograd::CopySlices", torch's name."""
+        return "torch::autograd::CopySlices"
 
     def run(self, g: Any) -> Any:
         """Returns the gradients of the base and of the write's other arguments; all over ops, so differentiable."""
@@ -173,27 +189,33 @@ def rebase(t: Tensor, node: Node, *, has_self: bool) -> None:
     node.shape = t._a.shape
     base = None if extra is None else extra.base
     if extra is None or base is None:
+        edge = t._edge
         t._edge = node
         t._key = t._key.as_requires(True)
         cell.rebased += 1
-        _carry_hooks(t)
+        _carry_retained(t, edge)
         return
     over = new(ViewWrite)
     over.op, over.saved, over.versions = node.op, (), None
     over.inner, over.replay, over.self_edge = node, extra.replay, has_self
     if has_self and node.edges[0] is None:
-        node.edges = (t, *node.edges[1:])  # the inner derivative is needed for the base's sake
+        node.edges = (_WANTED, *node.edges[1:])  # the inner derivative is needed for the base's sake
     over.edges = (edge_of(base), *(node.edges[1:] if has_self else node.edges))
     over.seq = next_seq()
     over.shape = base._a.shape
+    edge = base._edge
     base._edge = over
     base._key = base._key.as_requires(True)
     cell.rebased += 1
-    _carry_hooks(base)
+    _carry_retained(base, edge)
     refresh(t)
 
 
-def _carry_hooks(t: Tensor) -> None:
+def _carry_retained(t: Tensor, edge: Any) -> None:
+    """Lets a tensor that keeps its gradient keep that of its new values, and not of the old ones too."""
     extra = t._extra
     if extra is not None and extra.retains and isinstance(t._edge, Node):
-        t._edge.retains = {0: weakref.ref(t)}
+        t._edge.retains, t._edge.special = {0: weakref.ref(t)}, True
+        node, nr = edge if type(edge) is tuple else (edge, 0)
+        if node is not None and node.retains is not None:
+            node.retains.pop(nr, None)

@@ -3,60 +3,124 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
+from dispatchtorch._base.dtypes import FLOATING, DType
 from dispatchtorch.dispatch.modes import modes
 from dispatchtorch.dispatch.op import Op
 from dispatchtorch.dispatch.record import record, refresh
+from dispatchtorch.tensor.key import Key
 from dispatchtorch.tensor.lens import Lens
-from dispatchtorch.tensor.tensor import Extra, Tensor, lens_of, new, storage_of, view_of
+from dispatchtorch.tensor.tensor import Extra, Parameter, Tensor, lens_of, new, storage_of, view_of
 
-__all__ = ["make_view", "track_view"]
+__all__ = ["attach", "make_view", "track_view", "view_key"]
+
+_view_keys: Final[dict[Key, tuple[Key, Key]]] = {}  # of a dimensioned and of a 0-dimensional view
 
 
-def make_view(op: Op, native: Callable[..., Any] | None) -> Callable[..., Any]:
+def view_key(key: Key, zero_dim: bool) -> Key:
+    """Returns the key of a fresh view of a tensor with ``key``; one look-up, for this is the hot path of views."""
+    pair = _view_keys.get(key)
+    if pair is None:
+        pair = _view_keys[key] = (key.fresh(False, False, True), key.fresh(True, False, True))
+    return pair[zero_dim]
+
+
+def make_view(
+    op: Op, native: Callable[..., Any] | None, recast: Callable[..., DType] | None = None
+) -> Callable[..., Any]:
     """Returns the function of a view op, whose body maps the input's lens to one lens or several.
 
-    ``native(raw, *args)`` may give the library's own view where that is the same one, or None.
+    ``native(raw, *args)`` may give the library's own view, or a list of them, where that is the same one; else None.
+    ``recast(dtype, *args)`` gives the dtype of a view that reads the bits as another one.
     """
     geometry, arity = op.body, op.arity
 
     def entry(input: Tensor, *args: Any, **kwargs: Any) -> Any:
         if kwargs or len(args) + 1 != arity:
             args = op.bind_arguments((input, *args), kwargs)[1:]
-        if not isinstance(input, Tensor):
-            if hasattr(type(input), "__torch_function__"):
-                return type(input).__torch_function__(entry, (type(input),), (input, *args), {})
-            raise TypeError(
-                f"{op.name.strip('_')}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}"
-            )
-        key = input._key
-        if key.view:
-            refresh(input)
-            key = input._key
-        if native is not None and key.native:
+        kind = type(input)
+        if kind is not Tensor and kind is not Parameter and not isinstance(input, Tensor):
+            return _foreign(op, entry, input, args)
+        if native is not None and input._key.native:
             raw = native(input._a, *args)
             if raw is not None:
-                if input._cell is None or input._cell.storage is None:
-                    storage_of(input)
-                v = new(Tensor)
-                v._a = raw
-                v._cell, v._edge = input._cell, None
-                v._key = key.fresh(not raw.shape, False, True)
-                track_view(op, entry, input, v, args, "")
-                return v
+                if type(raw) is list:
+                    return _several(op, entry, input, args, [_native_view(input, one) for one in raw])
+                return attach(entry, input, raw, args) if recast is None else _recast(entry, input, raw, args, recast)
         found = geometry(lens_of(input), *args)
-        if type(found) is Lens:
-            v = view_of(input, found)
-            v._key = key.fresh(not found.shape, False, True)
-            track_view(op, entry, input, v, args, "")
-            return v
-        return _several(op, entry, input, args, found)
+        if type(found) is not Lens:
+            return _several(op, entry, input, args, [view_of(input, lens) for lens in found])
+        v = view_of(input, found)
+        v._key = view_key(input._key, not found.shape)
+        track_view(op, entry, input, v, args, "")
+        return v
 
     entry.__name__ = entry.__qualname__ = op.name
     entry.__doc__ = op.doc
     entry.op = op  # type: ignore[attr-defined]  # an entry is a function that knows its op
     return entry
+
+
+def attach(entry: Callable[..., Any], input: Tensor, raw: Any, args: tuple[Any, ...]) -> Tensor:
+    """Returns the view of ``input`` whose array ``raw`` a native library has just made, as ``entry(input, *args)`` does.
+
+    What `track_view` does, without a call: half the cost of a view is its book-keeping.
+    """
+    key = input._key
+    if key.view and refresh(input):
+        key = input._key
+    cell = input._cell
+    if cell is None or cell.storage is None:
+        storage_of(input)
+        cell = input._cell
+    v = new(Tensor)
+    v._a = raw
+    v._cell = cell
+    v._edge = None
+    pair = _view_keys.get(key)
+    v._key = view_key(key, not raw.shape) if pair is None else pair[not raw.shape]
+    extra = v._extra = new(Extra)
+    above = input._extra
+    if above is None or above.base is None:
+        extra.base = input
+        extra.replay = ((entry, args),)
+    else:
+        extra.base = above.base
+        extra.replay = (*above.replay, (entry, args))
+        if above.creation:
+            extra.creation = above.creation
+    extra.seen = cell.rebased  # type: ignore[union-attr]  # storage_of has made it
+    if not modes.grad:
+        extra.creation = "no_grad"
+    elif key.requires:
+        record(entry.op, (input, *args), (v,), several=False)  # type: ignore[attr-defined]  # an entry knows its op
+    return v
+
+
+def _recast(
+    entry: Callable[..., Any], input: Tensor, raw: Any, args: tuple[Any, ...], recast: Callable[..., DType]
+) -> Tensor:
+    """Returns a view that reads the bits as another dtype."""
+    v = attach(entry, input, raw, args)
+    dtype = recast(input._key.dtype, *args)
+    v._key = v._key.as_dtype(dtype)
+    if v._key.requires and dtype.category < FLOATING:
+        v._key, v._edge = v._key.as_requires(False), None
+    return v
+
+
+def _foreign(op: Op, entry: Callable[..., Any], input: Any, args: tuple[Any, ...]) -> Any:
+    if hasattr(type(input), "__torch_function__"):
+        return type(input).__torch_function__(entry, (type(input),), (input, *args), {})
+    raise TypeError(f"{op.name.strip('_')}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
+
+
+def _native_view(input: Tensor, raw: Any) -> Tensor:
+    storage_of(input)
+    v = new(Tensor)
+    v._a, v._cell, v._edge, v._extra = raw, input._cell, None, None
+    return v
 
 
 def track_view(
@@ -91,14 +155,12 @@ def _take(entry: Callable[..., Any], i: int) -> Callable[..., Any]:
 
 
 def _several(
-    op: Op, entry: Callable[..., Any], input: Tensor, args: tuple[Any, ...], found: Sequence[Lens]
+    op: Op, entry: Callable[..., Any], input: Tensor, args: tuple[Any, ...], views: Sequence[Tensor]
 ) -> tuple[Tensor, ...]:
-    views = []
-    for i, lens in enumerate(found):
-        v = view_of(input, lens)
-        v._key = input._key.fresh(not lens.shape, False, True)
-        track_view(None, _take(entry, i), input, v, args, f"multi:{op.name.title()}Backward0")
-        views.append(v)
+    creation = f"multi:{op.node_name(None)}"  # type: ignore[arg-type]  # several views: a fixed name
+    for i, v in enumerate(views):
+        v._key = view_key(input._key, not v._a.shape)
+        track_view(None, _take(entry, i), input, v, args, creation)
     if input._key.requires and modes.grad and views:
         record(op, (input, *args), views, several=True)
     return tuple(views)

@@ -1,33 +1,451 @@
-"""Views."""
+"""Views that keep every element and change how they are arranged: reshaped, permuted, expanded, squeezed.
+
+A body maps a lens to a lens, with torch's rules and sentences from `tensor.geometry`; ``native`` may give the library's own view
+of the same elements. Views of a part of the elements are in `pieces`; what changes a tensor object itself is in `metadata`.
+"""
 
 from __future__ import annotations
 
-from dispatchtorch.dispatch.table import composite, primitive, view
+from collections.abc import Iterator, Sequence
+from operator import index as as_index
+from typing import Any
+
+from dispatchtorch._base.dtypes import DType
+from dispatchtorch.dispatch.table import FUNCTIONS, METHODS, composite, primitive, view as declare_view
+from dispatchtorch.ops.reinterpret import TensorLens, view_dtype
+from dispatchtorch.dispatch.views import attach
+from dispatchtorch.ops.samples import Maker, Sample
 from dispatchtorch.tensor import geometry
-from dispatchtorch.tensor.tensor import Tensor
+from dispatchtorch.tensor.lens import Lens
+from dispatchtorch.tensor.sizes import broadcast_shapes, flatten_shape, infer_shape, numel, unflatten_shape
+from dispatchtorch.tensor.tensor import Tensor, lens_of
+
+__all__ = ["Ints", "TensorLens", "expand", "ints_of", "permute", "reshape", "squeeze", "transpose", "unsqueeze"]
+
+Ints = tuple[int, ...]
 
 
-@view(grad={"input": lambda g, input_shape: g.reshape(input_shape)}, native=lambda a, shape: a.reshape(shape) if a.flags.c_contiguous and -1 not in shape else None)
-def _view(input: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Returns a view."""
+def ints_of(given: tuple[Any, ...], op: str = "", named: Any = None) -> Ints:
+    """Returns the integers of ``f(2, 3)``, ``f((2, 3))`` or ``f(name=(2, 3))`` as one tuple."""
+    if named is not None:
+        given = (named,)
+    if len(given) == 1:
+        first = given[0]
+        if isinstance(first, (tuple, list)):
+            given = tuple(first)
+    for value in given:
+        if type(value) is not int:
+            return tuple([_whole(v, op) for v in given])
+    return given
+
+
+def _whole(value: Any, op: str) -> int:
+    try:
+        return as_index(value.item() if isinstance(value, Tensor) else value)
+    except TypeError:
+        raise TypeError(f"{op}(): argument must be tuple of ints, but found element of type {type(value).__name__}") from None
+
+
+# --- other sizes -----------------------------------------------------------------------------------------------------
+
+
+def _native_view(a: Any, shape: Ints) -> Any:
+    if not a.flags.c_contiguous:
+        return None
+    try:
+        out = a.reshape(shape)
+    except ValueError:  # the geometry has torch's words
+        return None
+    return out if out.shape == shape or min(shape) == -1 else None
+
+
+def view_samples(make: Maker) -> Iterator[Sample]:
+    """Yields views of a matrix, of nothing and of a 0-dimensional tensor."""
+    yield Sample((make(3, 4), 12))
+    yield Sample((make(3, 4), 2, -1))
+    yield Sample((make(0, 4), 2, 0))
+    yield Sample((make(), 1, 1))
+
+
+@declare_view(grad={"input": lambda g, input_shape: reshape(g, input_shape)}, native=_native_view)
+def _view(input: TensorLens, shape: Ints) -> Lens:
+    """Returns the same elements in another shape."""
     return geometry.view(input, shape)
 
 
-@composite(method=True, function=False, names=("reshape",))
-def view_(input: Tensor, *shape: int) -> Tensor:
-    """."""
-    if len(shape) == 1 and not isinstance(shape[0], int):
-        shape = tuple(shape[0])
-    return _view(input, shape)
+@primitive(grad={"input": lambda g, input_shape: reshape(g, input_shape)})
+def _unsafe_view(input: Tensor, shape: Ints) -> Tensor:
+    """Returns a fresh tensor's elements in another shape."""
+    ...
 
-@view(grad={"input": lambda g, input_shape: g.sum()})
-def _expand(input: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Returns a view."""
-    return geometry.expand(input, shape)
+
+def _view_method(input: Tensor, *shape: Any, size: Any = None, dtype: DType | None = None) -> Tensor:
+    """Returns the same elements in another shape (one size may be -1), or their bits as another dtype; shares memory.
+
+    Raises RuntimeError where the strides do not allow it.
+
+    >>> torch.arange(6).view(2, -1)
+    tensor([[0, 1, 2],
+            [3, 4, 5]])
+    """
+    a = input._a
+    if input._key.native and a.flags.c_contiguous and shape:
+        try:
+            out = a.reshape(*shape)
+            got = out.shape
+            if got == shape or got == shape[0]:
+                return attach(_view, input, out, (got,))
+        except (ValueError, TypeError):  # in torch's words, below
+            pass
+    if shape and isinstance(shape[0], DType):
+        dtype = shape[0]
+    return view_dtype(input, dtype) if dtype is not None else _view(input, ints_of(shape, "view", size))
+
+
+METHODS["view"] = _view_method
+
+
+@composite(method=True, function=False)
+def view_as(input: Tensor, other: Tensor) -> Tensor:
+    """Returns ``input.view(other.shape)``."""
+    return _view(input, tuple(other._a.shape))
+
+
+@composite(method=True, samples=view_samples)
+def reshape(input: Tensor, *size: Any, shape: Any = None) -> Tensor:
+    """Returns the same elements in another shape: a view where the strides allow it, else a copy.
+
+    >>> torch.reshape(torch.arange(4), (2, 2))
+    tensor([[0, 1],
+            [2, 3]])
+    """
+    wanted = ints_of(size, "reshape", shape)
+    a = input._a
+    if input._key.native and a.flags.c_contiguous:
+        return _view(input, wanted)
+    lens = lens_of(input)
+    if geometry.reshape_geometry(lens, wanted) is not None:
+        return _view(input, wanted)
+    return _unsafe_view(METHODS["clone"](input), infer_shape(wanted, numel(lens.shape)))
+
+
+@composite(method=True, function=False)
+def reshape_as(input: Tensor, other: Tensor) -> Tensor:
+    """Returns ``input.reshape(other.shape)``."""
+    return reshape(input, tuple(other._a.shape))
+
 
 @composite(method=True)
-def expand(input: Tensor, *shape: int) -> Tensor:
-    """."""
-    if len(shape) == 1 and not isinstance(shape[0], int):
-        shape = tuple(shape[0])
-    return _expand(input, shape)
+def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+    """Returns the tensor with the dims from ``start_dim`` to ``end_dim`` made one; itself where that changes nothing.
+
+    >>> torch.flatten(torch.zeros(2, 3, 4), start_dim=1).shape
+    torch.Size([2, 12])
+    """
+    shape = tuple(input._a.shape)
+    flat = flatten_shape(shape, start_dim, end_dim)
+    return input if flat == shape and shape else reshape(input, flat)
+
+
+@composite(method=True)
+def ravel(input: Tensor) -> Tensor:
+    """Returns the elements in one dimension: a view where the tensor is contiguous."""
+    return _view(METHODS["contiguous"](input), (-1,) if input._a.size else (0,))
+
+
+@composite(method=True)
+def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
+    """Returns a view with dimension ``dim`` split into ``sizes``, one of which may be -1.
+
+    >>> torch.unflatten(torch.zeros(2, 6), 1, (3, -1)).shape
+    torch.Size([2, 3, 2])
+    """
+    return _view(input, unflatten_shape(tuple(input._a.shape), dim, tuple(sizes)))
+
+
+# --- another order of the dims ---------------------------------------------------------------------------------------
+
+
+def _inverse(dims: Ints) -> Ints:
+    ndim = len(dims)
+    order = [d % ndim for d in dims]
+    return tuple(sorted(range(ndim), key=order.__getitem__))
+
+
+def _native_permute(a: Any, dims: Ints) -> Any:
+    try:
+        return a.transpose(dims)
+    except ValueError:
+        return None
+
+
+def _native_transpose(a: Any, dim0: int, dim1: int) -> Any:
+    try:
+        return a.swapaxes(dim0, dim1)
+    except ValueError:
+        return None
+
+
+def permute_samples(make: Maker) -> Iterator[Sample]:
+    """Yields permutations of three dims and of none."""
+    yield Sample((make(2, 3, 4), (2, 0, -2)))
+    yield Sample((make(0, 2), (1, 0)))
+
+
+def transpose_samples(make: Maker) -> Iterator[Sample]:
+    """Yields exchanges of two dims."""
+    yield Sample((make(2, 3, 4), 0, -1))
+    yield Sample((make(2, 3), 1, 1))
+    yield Sample((make(), 0, -1))
+
+
+@declare_view(grad={"input": lambda g, dims: _permute(g, _inverse(dims))}, native=_native_permute)
+def _permute(input: TensorLens, dims: Ints) -> Lens:
+    """Returns the dims in another order."""
+    return geometry.permute(input, dims)
+
+
+@composite(method=True, samples=permute_samples)
+def permute(input: Tensor, *order: Any, dims: Any = None) -> Tensor:
+    """Returns a view whose dimension i is dimension ``dims[i]`` of the input.
+
+    >>> torch.permute(torch.zeros(2, 3, 4), (2, 0, 1)).shape
+    torch.Size([4, 2, 3])
+    """
+    return _permute(input, ints_of(order, "permute", dims))
+
+
+@declare_view(
+    grad={"input": lambda g, dim0, dim1: transpose(g, dim0, dim1)},
+    native=_native_transpose,
+    method=True,
+    samples=transpose_samples,
+)
+def transpose(input: TensorLens, dim0: int, dim1: int) -> Lens:
+    """Returns a view with two dims exchanged.
+
+    >>> torch.transpose(torch.zeros(2, 3), 0, 1).shape
+    torch.Size([3, 2])
+    """
+    return geometry.transpose(input, dim0, dim1)
+
+
+FUNCTIONS["swapaxes"] = METHODS["swapaxes"] = FUNCTIONS["swapdims"] = METHODS["swapdims"] = transpose
+
+
+@declare_view(grad={"input": lambda g: t(g)}, native=lambda a: a.T if a.ndim <= 2 else None, method=True, node="TBackward0")
+def t(input: TensorLens) -> Lens:
+    """Returns a view of the transposed matrix; of a vector or scalar the same elements.
+
+    >>> torch.t(torch.zeros(2, 3)).shape
+    torch.Size([3, 2])
+    """
+    return geometry.t(input)
+
+
+@composite(method=True, names=("moveaxis",))
+def movedim(input: Tensor, source: int | Ints, destination: int | Ints) -> Tensor:
+    """Returns a view whose ``source`` dims stand at ``destination``, the others in their order.
+
+    >>> torch.movedim(torch.zeros(2, 3, 4), 0, -1).shape
+    torch.Size([3, 4, 2])
+    """
+    shape = tuple(input._a.shape)
+    places = Lens(shape, tuple(range(len(shape))), 0)  # strides that name the dims: the answer is an order
+    return _permute(input, geometry.movedim(places, source, destination).strides)
+
+
+def _matrix_transposed(self: Tensor) -> Tensor:
+    """Returns a view of the matrices transposed, batch dims in place."""
+    if len(self._a.shape) < 2:
+        raise RuntimeError(
+            "tensor.mT is only supported on matrices or batches of matrices. Got "
+            f"{len(self._a.shape)}-D tensor."
+        )
+    return transpose(self, -2, -1)
+
+
+def _reversed_dims(self: Tensor) -> Tensor:
+    """Returns a view with all dims in reverse order."""
+    return _permute(self, tuple(range(len(self._a.shape)))[::-1])
+
+
+def _conjugated(t: Tensor) -> Tensor:
+    return METHODS["conj"](t) if t._key.dtype.is_complex else t  # type: ignore[no-any-return]  # an entry of the table
+
+
+def adjoint(input: Tensor) -> Tensor:
+    """Returns the conjugate transpose of the matrices."""
+    if not input._a.shape:
+        raise RuntimeError("tensor.adjoint() is only supported on matrices or batches of matrices. Got 0-D tensor.")
+    if len(input._a.shape) < 2:
+        raise RuntimeError("tensor.adjoint() is only supported on matrices or batches of matrices. Got 1-D tensor.")
+    return _conjugated(transpose(input, -2, -1))
+
+
+def _hermitian(self: Tensor) -> Tensor:
+    ndim = len(self._a.shape)
+    if ndim not in (0, 2):
+        raise RuntimeError(f"tensor.H is only supported on matrices (2-D tensors). Got {ndim}-D tensor.")
+    return _conjugated(transpose(self, 0, 1) if ndim else _reversed_dims(self))
+
+
+FUNCTIONS["adjoint"] = METHODS["adjoint"] = adjoint
+METHODS["T"] = property(_reversed_dims)  # type: ignore[assignment]  # members that are read, not called
+METHODS["mT"] = property(_matrix_transposed)  # type: ignore[assignment]  # as above
+METHODS["H"] = property(_hermitian)  # type: ignore[assignment]  # as above
+METHODS["mH"] = property(adjoint)  # type: ignore[assignment]  # as above
+
+
+# --- dims of size 1, and repeated ones -------------------------------------------------------------------------------
+
+
+@declare_view(grad={"input": lambda g, input_shape: reshape(g, input_shape)}, node="SqueezeBackward0")
+def _squeeze_all(input: TensorLens) -> Lens:
+    return geometry.squeeze(input)
+
+
+@declare_view(grad={"input": lambda g, input_shape: reshape(g, input_shape)}, node="SqueezeBackward1")
+def _squeeze_one(input: TensorLens, dim: int) -> Lens:
+    return geometry.squeeze(input, dim)
+
+
+@declare_view(grad={"input": lambda g, input_shape: reshape(g, input_shape)}, node="SqueezeBackward2")
+def _squeeze_some(input: TensorLens, dims: Ints) -> Lens:
+    return geometry.squeeze(input, dims)
+
+
+def squeeze_samples(make: Maker) -> Iterator[Sample]:
+    """Yields all, one and some dims."""
+    yield Sample((make(1, 3, 1),))
+    yield Sample((make(1, 3, 1), 0))
+    yield Sample((make(1, 3, 1), (0, 1)))
+
+
+@composite(method=True, samples=squeeze_samples)
+def squeeze(input: Tensor, dim: int | Ints | None = None) -> Tensor:
+    """Returns a view without the dims of size 1: all of them, or those among ``dim``.
+
+    >>> torch.squeeze(torch.zeros(1, 3, 1), -1).shape
+    torch.Size([1, 3])
+    """
+    if dim is None:
+        return _squeeze_all(input)
+    return _squeeze_some(input, tuple(dim)) if isinstance(dim, (tuple, list)) else _squeeze_one(input, dim)
+
+
+def unsqueeze_samples(make: Maker) -> Iterator[Sample]:
+    """Yields new dims in front, behind and on nothing."""
+    yield Sample((make(2, 3), 0))
+    yield Sample((make(2, 3), -1))
+    yield Sample((make(), 0))
+
+
+@declare_view(grad={"input": lambda g, dim: _squeeze_one(g, dim)}, method=True, samples=unsqueeze_samples)
+def unsqueeze(input: TensorLens, dim: int) -> Lens:
+    """Returns a view with a dimension of size 1 put in at ``dim``.
+
+    >>> torch.unsqueeze(torch.zeros(3), -1).shape
+    torch.Size([3, 1])
+    """
+    return geometry.unsqueeze(input, dim)
+
+
+def _unexpand(g: Tensor, shape: Ints) -> Tensor:
+    """Returns a gradient summed over the dims that an expand repeated."""
+    have = tuple(g._a.shape)
+    lead = len(have) - len(shape)
+    dims = (*range(lead), *[lead + d for d, n in enumerate(shape) if n == 1 and have[lead + d] != 1])
+    return reshape(g.sum(dims, True), shape) if dims else g
+
+
+@declare_view(grad={"input": lambda g, input_shape: _unexpand(g, input_shape)}, node="ExpandBackward0")
+def _expand(input: TensorLens, sizes: Ints, type_name: str) -> Lens:
+    return geometry.expand(input, sizes, type_name)
+
+
+def expand_samples(make: Maker) -> Iterator[Sample]:
+    """Yields repeated and new dims."""
+    yield Sample((make(3, 1), (2, 3, 4)))
+    yield Sample((make(3, 1), (-1, 4)))
+    yield Sample((make(), (2, 2)))
+
+
+@composite(method=True, function=False, samples=expand_samples)
+def expand(input: Tensor, *sizes: Any, size: Any = None, implicit: bool = False) -> Tensor:
+    """Returns a view whose dims of size 1, and new leading ones, repeat up to ``sizes``; -1 keeps a size.
+
+    >>> torch.tensor([[1], [2]]).expand(-1, 3)
+    tensor([[1, 1, 1],
+            [2, 2, 2]])
+    """
+    key = input._key
+    prefix = "torch.cuda." if key.device.type == "cuda" else "torch."
+    return _expand(input, ints_of(sizes, "expand", size), f"{prefix}{key.dtype.legacy}Tensor")
+
+
+@composite(method=True, function=False)
+def expand_as(input: Tensor, other: Tensor) -> Tensor:
+    """Returns ``input.expand(other.shape)``."""
+    return expand(input, tuple(other._a.shape))
+
+
+@composite(method=True)
+def broadcast_to(input: Tensor, size: Sequence[int]) -> Tensor:
+    """Returns ``input`` as a view broadcast to ``size``.
+
+    >>> torch.broadcast_to(torch.tensor([1, 2]), (2, 2))
+    tensor([[1, 2],
+            [1, 2]])
+    """
+    return expand(input, tuple(size))
+
+
+@composite()
+def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
+    """Returns the tensors as views broadcast against each other.
+
+    >>> [x.shape for x in torch.broadcast_tensors(torch.zeros(3, 1), torch.zeros(2))]
+    [torch.Size([3, 2]), torch.Size([3, 2])]
+    """
+    given = tuple(tensors[0]) if len(tensors) == 1 and not isinstance(tensors[0], Tensor) else tensors
+    shape = broadcast_shapes(*[tuple(x._a.shape) for x in given])
+    return tuple([expand(x, shape) for x in given])
+
+
+def _at_least(name: str, grow: Any) -> None:
+    def function(*tensors: Any) -> Any:
+        if len(tensors) == 1 and isinstance(tensors[0], Tensor):
+            return grow(tensors[0])
+        return tuple([grow(x) for x in (tensors[0] if len(tensors) == 1 else tensors)])
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"Returns views of the tensors with at least {name[-2]} dims, of size 1 where they are new."
+    composite()(function)
+
+
+def _two(x: Tensor) -> Tensor:
+    ndim = len(x._a.shape)
+    return _view(x, (1, 1)) if ndim == 0 else unsqueeze(x, 0) if ndim == 1 else x
+
+
+def _three(x: Tensor) -> Tensor:
+    ndim = len(x._a.shape)
+    if ndim == 0:
+        return _view(x, (1, 1, 1))
+    if ndim == 1:
+        return unsqueeze(unsqueeze(x, 0), -1)
+    return unsqueeze(x, -1) if ndim == 2 else x
+
+
+_at_least("atleast_1d", lambda x: x if x._a.shape else _view(x, (1,)))
+_at_least("atleast_2d", _two)
+_at_least("atleast_3d", _three)
+
+
+@declare_view(grad={"input": lambda g: g}, node="AliasBackward0")
+def _alias(input: TensorLens) -> Lens:
+    """Returns another tensor over all the same elements."""
+    return input
+
+

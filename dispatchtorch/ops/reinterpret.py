@@ -1,0 +1,170 @@
+"""Views that read the same bits as another dtype: `view(dtype)`, real and imaginary parts, pairs as complex numbers.
+
+Only libraries whose arrays alias memory can give them; elsewhere the error says so.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn, TypeAlias
+
+from dispatchtorch._base.dtypes import DType, complex64, complex128
+from dispatchtorch.dispatch.table import METHODS, composite, view as declare_view
+from dispatchtorch.tensor.lens import Lens
+from dispatchtorch.tensor.tensor import Tensor, lens_of
+
+__all__ = ["TensorLens", "imag", "real", "view_as_complex", "view_as_real", "view_dtype"]
+
+TensorLens: TypeAlias = Lens  # what the body of a view op gets for a tensor: where its elements are
+
+
+def _no_alias(name: str) -> NoReturn:
+    raise NotImplementedError(
+        f"{name} is a view that reads memory as another dtype, which needs a backend whose arrays can be written in place; "
+        "this backend's arrays are immutable"
+    )
+
+
+def _native_bits(a: Any, dtype: DType, name: str) -> Any:
+    return a.view(_native_dtype(a, name))
+
+
+def _native_dtype(a: Any, name: str) -> Any:
+    if name == "bfloat16":
+        raise NotImplementedError("view(torch.bfloat16) is not there yet")
+    return type(a.dtype)(name) if hasattr(a.dtype, "name") else name
+
+
+@declare_view(
+    native=lambda a, dtype, name: _native_bits(a, dtype, name), recast=lambda _, dtype, name: dtype, node="ViewBackward1"
+)
+def _view_bits(input: TensorLens, dtype: DType, name: str) -> Lens:
+    _no_alias("view(dtype)")
+
+
+def view_dtype(input: Tensor, dtype: DType) -> Tensor:
+    """Returns a view of the bits as another dtype; sizes change in the last dimension where the itemsize differs."""
+    mine, other = input._key.dtype.itemsize, dtype.itemsize
+    if mine != other:
+        lens = lens_of(input)
+        if not lens.shape:
+            raise RuntimeError(
+                f"self.dim() cannot be 0 to view {input._key.dtype.legacy} as {dtype.legacy} (different element sizes)"
+            )
+        if lens.strides[-1] != 1:
+            raise RuntimeError(
+                f"self.stride(-1) must be 1 to view {input._key.dtype.legacy} as {dtype.legacy} (different element "
+                f"sizes), but got {lens.strides[-1]}"
+            )
+        if other > mine and lens.shape[-1] % (other // mine):
+            raise RuntimeError(
+                f"self.size(-1) must be divisible by {other // mine} to view {input._key.dtype.legacy} as "
+                f"{dtype.legacy} (different element sizes), but got {lens.shape[-1]}"
+            )
+    return _view_bits(input, dtype, dtype.name)
+
+
+@declare_view(
+    grad={"input": lambda g: _complexed(g)},
+    native=lambda a: a.real,
+    recast=lambda dtype: dtype.to_real(),
+    node="SelectBackward0",
+)
+def _real_view(input: TensorLens) -> Lens:
+    _no_alias("real")
+
+
+@declare_view(
+    grad={"input": lambda g: _complexed(g) * 1j},
+    native=lambda a: a.imag,
+    recast=lambda dtype: dtype.to_real(),
+    node="SelectBackward0",
+)
+def _imag_view(input: TensorLens) -> Lens:
+    _no_alias("imag")
+
+
+def _complexed(g: Tensor) -> Tensor:
+    return METHODS["to"](g, g._key.dtype.to_complex())  # type: ignore[no-any-return]  # an entry of the table
+
+
+def real(input: Tensor) -> Tensor:
+    """Returns a view of the real part; a real tensor is its own."""
+    return _real_view(input) if input._key.dtype.is_complex else input
+
+
+def imag(input: Tensor) -> Tensor:
+    """Returns a view of the imaginary part; RuntimeError for a real tensor."""
+    if not input._key.dtype.is_complex:
+        raise RuntimeError("imag is not implemented for tensors with non-complex dtypes.")
+    return _imag_view(input)
+
+
+composite()(real)
+composite()(imag)
+METHODS["real"] = property(real)  # type: ignore[assignment]  # members that are read, not called
+METHODS["imag"] = property(imag)  # type: ignore[assignment]  # as above
+
+
+def _native_pairs(a: Any) -> Any:
+    parts = a[..., None].view(a.real.dtype) if a.size else a[..., None].real
+    return parts if a.size else parts.repeat(2, -1)
+
+
+@declare_view(
+    grad={"input": lambda g: view_as_complex(METHODS["contiguous"](g))},
+    native=_native_pairs,
+    recast=lambda dtype: dtype.to_real(),
+    node="ViewAsRealBackward0",
+)
+def _view_as_real(input: TensorLens) -> Lens:
+    _no_alias("view_as_real")
+
+
+@composite()
+def view_as_real(input: Tensor) -> Tensor:
+    """Returns a view of complex numbers as pairs, in a last dimension of size 2.
+
+    >>> torch.view_as_real(torch.tensor([1 + 2j]))
+    tensor([[1., 2.]])
+    """
+    if not input._key.dtype.is_complex:
+        raise RuntimeError("view_as_real is only supported for complex tensors")
+    return _view_as_real(input)
+
+
+def _native_complex(a: Any) -> Any:
+    return a.view(type(a.dtype)("complex" + str(16 * a.itemsize)))[..., 0]
+
+
+@declare_view(
+    grad={"input": lambda g: view_as_real(g)},
+    native=_native_complex,
+    recast=lambda dtype: complex128 if dtype.itemsize == 8 else complex64,
+    node="ViewAsComplexBackward0",
+)
+def _view_as_complex(input: TensorLens) -> Lens:
+    _no_alias("view_as_complex")
+
+
+@composite()
+def view_as_complex(input: Tensor) -> Tensor:
+    """Returns a view of pairs in the last dimension as complex numbers.
+
+    >>> torch.view_as_complex(torch.tensor([[1.0, 2.0]]))
+    tensor([1.+2.j])
+    """
+    key, lens = input._key, lens_of(input)
+    if key.dtype.name not in ("float32", "float64", "float16"):
+        raise RuntimeError(
+            f"view_as_complex is only supported for half, float and double tensors, but got a tensor of scalar type: "
+            f"{key.dtype.legacy}"
+        )
+    if not lens.shape:
+        raise RuntimeError("Input tensor must have one or more dimensions")
+    if lens.shape[-1] != 2:
+        raise RuntimeError("Tensor must have a last dimension of size 2")
+    if lens.strides[-1] != 1:
+        raise RuntimeError("Tensor must have a last dimension with stride 1")
+    if any(stride % 2 for stride in lens.strides[:-1]):
+        raise RuntimeError("Tensor must have a stride divisible by 2 for all but last dimension")
+    return _view_as_complex(input)
