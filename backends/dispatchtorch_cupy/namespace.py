@@ -1,4 +1,4 @@
-"""CuPy's functions under the array API standard's names, also where its release 13 has only NumPy's older ones."""
+"""CuPy's functions under the array API standard's names and keywords, also where it has only NumPy's older ones."""
 
 from __future__ import annotations
 
@@ -35,9 +35,11 @@ class Namespace:
         return f"<array API names over {self._module!r}>"
 
     def __getattr__(self, name: str) -> Any:
-        found = getattr(self._module, name, None)
+        found = None if name in _REPLACED else getattr(self._module, name, None)
         if found is None:
-            if name in _OLDER:
+            if name in _REPLACED:
+                found = _over(_REPLACED[name], self._module)
+            elif name in _OLDER:
                 found = getattr(self._module, _OLDER[name])
             elif name in _WRITTEN:
                 found = _over(_WRITTEN[name], self._module)
@@ -89,6 +91,25 @@ def _put_along_axis(xp: Any, arr: Any, indices: Any, values: Any, axis: int) -> 
     places[axis] = indices
     arr[tuple(places)] = values
 
+
+def _argsort(xp: Any, x: Any, /, *, axis: int = -1, stable: bool = True, descending: bool = False) -> Any:
+    del stable  # it always is
+    if not descending:
+        return xp.argsort(x, axis=axis, kind="stable")
+    return x.shape[axis] - 1 - xp.flip(xp.argsort(xp.flip(x, axis=axis), axis=axis, kind="stable"), axis=axis)
+
+
+def _sort(xp: Any, x: Any, /, *, axis: int = -1, stable: bool = True, descending: bool = False) -> Any:
+    del stable  # as above
+    out = xp.sort(x, axis=axis)
+    return xp.flip(out, axis=axis) if descending else out
+
+
+def _asarray(xp: Any, obj: Any, /, dtype: Any = None, *, copy: bool | None = None) -> Any:
+    return xp.array(obj, dtype=dtype, copy=True) if copy else xp.asarray(obj, dtype=dtype)
+
+
+_REPLACED: Final[dict[str, Callable[..., Any]]] = {"argsort": _argsort, "asarray": _asarray, "sort": _sort}
 
 _WRITTEN: Final[dict[str, Callable[..., Any]]] = {
     function.__name__[1:]: function

@@ -154,3 +154,57 @@ def test_what_an_older_release_lacks_is_written_out():
 def test_a_name_that_nobody_has():
     with pytest.raises(AttributeError, match="frobnicate"):
         NEW.frobnicate  # noqa: B018 - asking is the test
+
+
+# --- kernels that the library's own functions do not give -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [0, 1, 5, 8])
+def test_running_extremes_are_found_by_doubling(backend, size):
+    xp = backend.namespace
+    host = np.array([[3.0, 1.0, 3.0, np.nan, 5.0, 2.0, 7.0, 0.0]])[:, :size]
+    values, index = backend.kernels["_cummax"](xp.asarray(host), 1)
+    np.testing.assert_array_equal(values.get(), np.maximum.accumulate(host, axis=1))
+    assert index.get().tolist() == [[0, 0, 2, 3, 3, 3, 3, 3][:size]]
+    values, index = backend.kernels["_cummin"](xp.asarray(host), 1)
+    np.testing.assert_array_equal(values.get(), np.minimum.accumulate(host, axis=1))
+    assert index.get().tolist() == [[0, 1, 1, 3, 3, 3, 3, 3][:size]]
+
+
+def test_running_log_sums(backend):
+    host = np.array([0.5, -1.0, 2.0, -np.inf], np.float32)
+    out = backend.kernels["_logcumsumexp"](backend.namespace.asarray(host), 0)
+    assert out.dtype == np.float32
+    np.testing.assert_allclose(out.get(), np.logaddexp.accumulate(host), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("include_self", "expected"), [(True, [[0, 2, 24], [12, 4, 5]]), (False, [[0, 2, 12], [4, 4, 5]])]
+)
+def test_products_at_places_that_recur(backend, include_self, expected):
+    xp = backend.namespace
+    a = xp.asarray(np.array([[0.0, 1, 2], [3, 4, 5]]))
+    index = xp.asarray(np.array([[1, 2, 2], [0, 0, 0]]))
+    src = xp.asarray(np.array([[2.0, 3, 4], [2, 2, 1]]))
+    out = backend.kernels["_scatter_reduce"](a, 1, index, src, "prod", include_self)
+    assert out.get().tolist() == expected
+
+
+@pytest.mark.parametrize("descending", [False, True])
+def test_sorting_keeps_the_order_of_equals(backend, descending):
+    a = backend.namespace.asarray(np.array([1.0, 0.0, 1.0, 0.0]))
+    order = backend.namespace.argsort(a, axis=0, stable=True, descending=descending)
+    assert order.get().tolist() == ([0, 2, 1, 3] if descending else [1, 3, 0, 2])
+    ranked = backend.namespace.sort(a, axis=0, descending=descending)
+    assert ranked.get().tolist() == ([1, 1, 0, 0] if descending else [0, 0, 1, 1])
+
+
+def test_special_functions_come_from_the_library_that_has_them():
+    class Special:
+        erf = len
+        gammaln = max
+
+    kernels = CupyBackend(strict_namespace, Special).kernels
+    assert kernels["erf"] is len
+    assert kernels["lgamma"] is max
+    assert "erfinv" not in kernels

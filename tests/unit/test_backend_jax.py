@@ -97,3 +97,41 @@ def test_a_write_gives_a_new_array(backend):
     assert before.tolist() == [[0, 0], [0, 0]]
     assert after.tolist() == [[1, 1], [0, 0]]
     assert backend.copy(before) is before
+
+
+@pytest.mark.parametrize(
+    ("dtype", "expected"),
+    [
+        ("int8", [0, -1, 44, -44, 112, 0, 0]),
+        ("uint8", [0, 255, 44, 212, 112, 0, 0]),
+        ("int32", [0, -1, 300, -300, 70000, -(2**31), -(2**31)]),
+        ("int64", [0, -1, 300, -300, 70000, 10**10, -(2**63)]),
+    ],
+)
+def test_casts_to_integers_wrap_around(backend, dtype, expected):
+    host = np.array([0.5, -1.9, 300.7, -300.0, 70000.0, 1e10, np.nan])
+    cast = backend.bind(backend.kernels["_cast"], KernelCall("_cast", static=(1,)))
+    assert cast(backend.from_host(host, "cpu"), backend.dtype(dtype)).tolist() == expected
+
+
+def test_a_range_of_integers_is_exact(backend):
+    arange = backend.bind(backend.kernels["_arange"], KernelCall("_arange", static=(2, 3)))
+    assert arange(2**60 + 1, 2, 3, backend.dtype("int64")).tolist() == [2**60 + 1, 2**60 + 3, 2**60 + 5]
+    assert arange(0.5, 0.25, 2, backend.dtype("float32")).tolist() == [0.5, 0.75]
+
+
+def test_a_clone_is_the_array(backend):
+    clone = backend.bind(backend.kernels["_clone"], KernelCall("_clone"))
+    a = jnp.zeros(2)
+    assert clone(a) is a
+
+
+def test_special_functions_at_their_poles(backend):
+    kernels = backend.kernels
+    assert kernels["digamma"](jnp.array([0.0, -0.0])).tolist() == [-np.inf, np.inf]
+    assert kernels["lgamma"](jnp.array([-np.inf, np.inf, 1.0])).tolist() == [np.inf, np.inf, 0.0]
+
+
+def test_an_index_picks_from_the_end_too(backend):
+    index = backend.bind(backend.kernels["_index"], KernelCall("_index", static=(2,)))
+    assert index(jnp.arange(12).reshape(3, 4), [jnp.array([0, -1])], (1,)).tolist() == [[0, 3], [4, 7], [8, 11]]

@@ -1,7 +1,7 @@
 """Kernels that JAX has itself, or that its immutable, traced arrays want in another form than the shared ones.
 
-One file a family, each with ``KERNELS`` (op name -> kernel); ``EAGER`` names those that are not traced: the shape of what
-they return depends on values, or they return an argument.
+One file a family, each with ``KERNELS`` (op name -> kernel); ``EAGER`` names those that are not traced: the shape of
+what they return depends on values, or they return an argument.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Final
 
 from dispatchtorch.plugin import Kernel
-from dispatchtorch_jax.kernels import create
+from dispatchtorch_jax.kernels import create, index, special
 
 __all__ = ["EAGER", "KERNELS"]
 
-KERNELS: Final[dict[str, Kernel]] = {**create.KERNELS}
+KERNELS: Final[dict[str, Kernel]] = {**create.KERNELS, **index.KERNELS, **special.KERNELS}
 EAGER: Final[frozenset[Kernel]] = frozenset(create.EAGER)

@@ -33,7 +33,7 @@ def cast(a: Any, dtype: Any) -> Any:
         return cast(a, jnp.int64).astype(dtype)
     if kind == "u":
         return a.astype(dtype)
-    low = jnp.iinfo(dtype).min
+    low = -(2 ** (8 * jnp.dtype(dtype).itemsize - 1))
     fits = (a >= low) & (a < -float(low))
     return jnp.where(fits, a, 0).astype(dtype) + jnp.where(fits, 0, low).astype(dtype)  # not a number, too big: lowest
 
