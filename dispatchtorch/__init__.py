@@ -37,6 +37,8 @@ from dispatchtorch._base.dtypes import (
 from dispatchtorch._base.dtypes import bool_ as bool
 from dispatchtorch._base.dtypes import promote as promote_types
 from dispatchtorch._version import __version__
+from dispatchtorch.autograd.api import is_anomaly_check_nan_enabled, is_anomaly_enabled
+from dispatchtorch.autograd.api import set_anomaly_enabled as set_anomaly_enabled
 from dispatchtorch.autograd.grad_mode import (
     enable_grad,
     inference_mode,

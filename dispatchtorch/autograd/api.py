@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 import weakref
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from dispatchtorch._base.dtypes import FLOATING
 from dispatchtorch.autograd.engine import run, zeros
@@ -20,6 +20,18 @@ __all__ = ["backward", "detect_anomaly", "grad", "is_anomaly_enabled", "set_dete
 
 Tensors = Tensor | Sequence[Tensor]
 
+CYCLE: Final = (
+    "Using backward() with create_graph=True will create a reference cycle between the parameter and its gradient which "
+    "can cause a memory leak. We recommend using autograd.grad when creating the graph to avoid this. If you have to use "
+    "this function, make sure to reset the .grad fields of your parameters to None after use to break the cycle and avoid "
+    "the leak."
+)
+_NAMES: Final = {
+    "float64": "double", "float32": "float", "float16": "c10::Half", "bfloat16": "c10::BFloat16", "int64": "long int",
+    "int32": "int", "int16": "short int", "int8": "signed char", "uint8": "unsigned char", "bool": "bool",
+    "complex64": "c10::complex<float>", "complex128": "c10::complex<double>",
+}  # fmt: skip
+
 
 def _ones_like(t: Tensor) -> Tensor:
     key = t._key
@@ -28,6 +40,11 @@ def _ones_like(t: Tensor) -> Tensor:
 
 
 def _root_gradients(roots: Sequence[Tensor], given: Sequence[Tensor | None]) -> list[Tensor]:
+    for g in given:
+        if g is not None and not isinstance(g, Tensor):
+            raise TypeError(f"gradients can be either Tensors or None, but got {type(g).__name__}")
+    if len(given) != len(roots):
+        raise RuntimeError(f"got {len(roots)} tensors and {len(given)} gradients")
     gradients = []
     for i, (root, g) in enumerate(zip(roots, given, strict=True)):
         if root._key.view:
@@ -45,13 +62,16 @@ def _root_gradients(roots: Sequence[Tensor], given: Sequence[Tensor | None]) -> 
                 )
             gradients.append(_ones_like(root))
             continue
-        if not isinstance(g, Tensor):
-            raise TypeError(f"gradients can be either Tensors or None, but got {type(g).__name__}")
         if not root._key.requires:
             raise RuntimeError(f"element {i} of tensors does not require grad and does not have a grad_fn")
         if tuple(g._a.shape) != tuple(root._a.shape):
             raise RuntimeError(
                 f"Mismatch in shape: grad_output[{i}] has a shape of {g.shape} and output[{i}] has a shape of {root.shape}."
+            )
+        if (g._key.dtype.category > FLOATING) != (root._key.dtype.category > FLOATING):
+            raise RuntimeError(
+                "For complex Tensors, both grad_output and output are required to have the same dtype. Mismatch in dtype: "
+                f"grad_output[{i}] has a dtype of {g._key.dtype} and output[{i}] has a dtype of {root._key.dtype}."
             )
         gradients.append(g)
     return gradients
@@ -73,13 +93,13 @@ def backward(
     given: list[Any] = [None] * len(roots)
     if grad_tensors is not None:
         given = [grad_tensors] if isinstance(grad_tensors, Tensor) else list(grad_tensors)
-    if len(given) != len(roots):
-        raise RuntimeError(f"got {len(roots)} tensors and {len(given)} gradients")
     wanted = None if inputs is None else [inputs] if isinstance(inputs, Tensor) else list(inputs)
     if wanted is not None and not wanted:
         raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
     gradients = _root_gradients(roots, given)
     del given
+    if create_graph:
+        warnings.warn(CYCLE, UserWarning, stacklevel=3)
     keep = create_graph if retain_graph is None else retain_graph
     if wanted is not None:
         for t in wanted:
@@ -132,7 +152,7 @@ def grad(
         raise NotImplementedError("autograd.grad(is_grads_batched=True) needs vmap, which dispatchtorch does not have yet")
     if materialize_grads:
         if allow_unused is False:
-            raise ValueError("Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False")
+            raise ValueError("Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False.")
         allow_unused = True
     if not only_inputs:
         warnings.warn("only_inputs argument is deprecated and is ignored now (defaults to True)", FutureWarning, stacklevel=2)
@@ -141,12 +161,15 @@ def grad(
     given: list[Any] = [None] * len(roots)
     if grad_outputs is not None:
         given = [grad_outputs] if isinstance(grad_outputs, Tensor) else list(grad_outputs)
+    if not wanted:
+        raise RuntimeError("`inputs` argument to `grad()` cannot be empty.")
+    gradients = _root_gradients(roots, given)
+    del given
     for t in wanted:
         if t._key.view:
             refresh(t)
         if not t._key.requires:
             raise RuntimeError("One of the differentiated Tensors does not require grad")
-    gradients = _root_gradients(roots, given)
     keep = create_graph if retain_graph is None else retain_graph
     got = run(roots, gradients, retain_graph=keep, create_graph=create_graph, inputs=wanted, accumulate=False)
     for i, (g, t) in enumerate(zip(got, wanted, strict=True)):
@@ -158,8 +181,8 @@ def grad(
                 got[i] = zeros(t._a.shape, t._key)
             elif not allow_unused:
                 raise RuntimeError(
-                    "One of the differentiated Tensors appears to not have been used in the graph. Set allow_unused=True "
-                    "if this is the desired behavior."
+                    f"The differentiated Tensor at index {i} appears to not have been used in the graph. Set "
+                    "allow_unused=True if this is the desired behavior."
                 )
     return tuple(got)  # type: ignore[arg-type]  # None only where allow_unused says so, as in torch
 
@@ -180,12 +203,16 @@ def _set_requires_grad(self: Tensor, value: bool) -> None:
             "subgraph that doesn't require differentiation use var_no_grad = var.detach()."
         )
     if value and self._key.dtype.category < FLOATING:
-        raise RuntimeError("only Tensors of floating point dtype can require gradients")
+        raise RuntimeError("only Tensors of floating point and complex dtype can require gradients")
     self._key = self._key.as_requires(bool(value))
+    if value and self._edge is None and self._cell is not None:
+        self._cell.rebased += 1  # views that exist already have a history from now on
 
 
 def requires_grad_(self: Tensor, requires_grad: bool = True) -> Tensor:
     """Sets whether a gradient is wanted and returns the tensor; RuntimeError for an integer one."""
+    if requires_grad and self._key.dtype.category < FLOATING:
+        raise RuntimeError("only Tensors of floating point dtype can require gradients")
     _set_requires_grad(self, requires_grad)
     return self
 
@@ -199,30 +226,33 @@ def _grad_fn(self: Tensor) -> Any:
 
 def _get_grad(self: Tensor) -> Tensor | None:
     extra = self._extra
-    if extra is None:
+    if extra is None and self._edge is None:
         return None
-    if extra.grad is None and self._edge is not None and not extra.retains:
+    if self._edge is not None and (extra is None or (extra.grad is None and not extra.retains)):
         warnings.warn(
             "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute won't be "
             "populated during autograd.backward(). If you indeed want the .grad field to be populated for a non-leaf "
             "Tensor, use .retain_grad() on the non-leaf Tensor. If you access the non-leaf Tensor by mistake, make sure "
-            "you access the leaf Tensor instead.",
+            "you access the leaf Tensor instead. See github.com/pytorch/pytorch/pull/30531 for more information.",
             UserWarning,
             stacklevel=2,
         )
-    return extra.grad
+    return None if extra is None else extra.grad
 
 
 def _set_grad(self: Tensor, value: Tensor | None) -> None:
     if value is not None:
         if not isinstance(value, Tensor):
-            raise TypeError(f"assigned grad expected to be a Tensor or None but got grad of type '{type(value).__name__}'")
+            raise TypeError(f"assigned grad expected to be a Tensor or None but got grad of type {type(value).__name__}")
         if value is self:
             raise RuntimeError("can't assign Variable as its own grad")
         if value._key.dtype is not self._key.dtype:
             raise RuntimeError(
-                f"attempting to assign a gradient with dtype '{value._key.dtype.name}' to a tensor with dtype "
-                f"'{self._key.dtype.name}'. Please ensure that the gradient and the tensor have the same dtype"
+                f"attempting to assign a gradient with dtype '{_NAMES.get(value._key.dtype.name, value._key.dtype.name)}' to "
+                f"a tensor with grad_dtype '{self._key.dtype.legacy}'. The gradient must match the tensor's grad_dtype "
+                "(defaults to the tensor's dtype). You can set the tensor's grad_dtype attribute with a specific dtype, or "
+                "None to allow any dtype. Set grad_dtype with caution. Diverging the dtypes of a tensor and its gradient "
+                "may break downstream systems that assume they match."
             )
         if tuple(value._a.shape) != tuple(self._a.shape):
             raise RuntimeError(
@@ -254,7 +284,7 @@ def retain_grad(self: Tensor) -> None:
     extra_of(self).retains = True
     node, nr = self._edge if type(self._edge) is tuple else (self._edge, 0)
     if node.retains is None:
-        node.retains = {}
+        node.retains, node.special = {}, True
     node.retains[nr] = weakref.ref(self)
 
 
@@ -270,7 +300,7 @@ def register_hook(self: Tensor, hook: Callable[[Tensor], Tensor | None]) -> Remo
     else:
         node, nr = self._edge if type(self._edge) is tuple else (self._edge, 0)
         if node.tensor_hooks is None:
-            node.tensor_hooks = {}
+            node.tensor_hooks, node.special = {}, True
         hooks = node.tensor_hooks.setdefault(nr, {})
     handle = RemovableHandle(hooks)
     hooks[handle.id] = hook
@@ -294,7 +324,7 @@ def register_post_accumulate_grad_hook(self: Tensor, hook: Callable[[Tensor], No
 def _node_hook(self: Node, hook: Callable[..., Any]) -> RemovableHandle:
     """Calls ``hook(grad_inputs, grad_outputs)`` after the node ran; what it returns replaces the grad_inputs."""
     if self.post_hooks is None:
-        self.post_hooks = {}
+        self.post_hooks, self.special = {}, True
     handle = RemovableHandle(self.post_hooks)
     self.post_hooks[handle.id] = hook
     return handle
@@ -303,7 +333,7 @@ def _node_hook(self: Node, hook: Callable[..., Any]) -> RemovableHandle:
 def _node_prehook(self: Node, hook: Callable[..., Any]) -> RemovableHandle:
     """Calls ``hook(grad_outputs)`` before the node runs; what it returns replaces the grad_outputs."""
     if self.pre_hooks is None:
-        self.pre_hooks = {}
+        self.pre_hooks, self.special = {}, True
     handle = RemovableHandle(self.pre_hooks)
     self.pre_hooks[handle.id] = hook
     return handle
@@ -358,3 +388,13 @@ class detect_anomaly(set_detect_anomaly):  # noqa: N801 - torch's name
 def is_anomaly_enabled() -> bool:
     """Returns whether anomaly mode is on."""
     return modes.anomaly
+
+
+def is_anomaly_check_nan_enabled() -> bool:
+    """Returns whether anomaly mode looks for nans."""
+    return modes.check_nan
+
+
+def set_anomaly_enabled(mode: bool, check_nan: bool = True) -> None:
+    """Turns anomaly mode on or off for this thread."""
+    modes.anomaly, modes.check_nan = mode, check_nan

@@ -1,26 +1,28 @@
 """The engine: gradients flow from outputs to leaves, nodes in decreasing sequence number.
 
 A node's number is larger than those of all nodes it points to, so when a node is the largest waiting one, everything that
-it will ever receive has arrived.
+it will ever receive has arrived. Leaves have no number: what arrives at one is added up, and it is finished when nothing
+waits any more, or, where somebody is told about it by a hook, as soon as nothing can arrive any more.
 """
 
 from __future__ import annotations
 
 import sys
-import warnings
 from collections.abc import Sequence
 from heapq import heappop, heappush
-from typing import Any
+from typing import Any, Final
 
 from dispatchtorch._base.dtypes import FLOATING
+from dispatchtorch.autograd.callbacks import call_hooks, call_post_hooks, call_pre_hooks, run_checked
 from dispatchtorch.dispatch.modes import modes
 from dispatchtorch.dispatch.node import Node
 from dispatchtorch.tensor.key import intern_key
-from dispatchtorch.tensor.tensor import Tensor, extra_of, wrap
+from dispatchtorch.tensor.tensor import Parameter, Tensor, extra_of, wrap
 
-__all__ = ["run"]
+__all__ = ["run", "zeros"]
 
-_MINE = 3  # references to a gradient that only the engine holds: the caller's, the parameter, getrefcount's argument
+_HELD: Final = 3  # references to a gradient that only the engine holds: its slot's, the caller's, getrefcount's argument
+_HELD_ARRAY: Final = 2  # the same for its array: the gradient's, getrefcount's argument
 
 
 def run(
@@ -37,87 +39,117 @@ def run(
     ``inputs`` given with ``accumulate``: only those leaves get a gradient.
     """
     heap: list[int] = []
-    waiting: dict[int, list[Any]] = {}  # -seq -> [node, gradient or list of gradients]
-    targets = None if inputs is None else {_place(t): i for i, t in enumerate(inputs)}
-    captured: list[Tensor | None] = [None] * (0 if inputs is None else len(inputs))
-    useful = None if inputs is None else _reaching(roots, inputs)
+    waiting: dict[int, list[Any]] = {}  # -seq -> [node, gradient, or list of gradients of several outputs]
+    leaves: dict[int, list[Any]] = {}  # id -> [leaf, what arrived so far]
+    scope = None if inputs is None else _Scope(roots, inputs, accumulate)
     before = modes.grad
     modes.grad = create_graph
     try:
         for root, g in zip(roots, gradients, strict=True):
-            _send(root._edge or root, g, heap, waiting, targets, captured, accumulate)
+            _send(root._edge or root, g, heap, waiting, leaves, None, 0)
         while heap:
             node, g = waiting.pop(heappop(heap))
-            if node.tensor_hooks or node.retains:
-                g = _tensor_hooks(node, g)
-            if targets is not None:
-                _capture(node, g, targets, captured)
-                if useful is not None and id(node) not in useful:
-                    continue
-            if node.pre_hooks:
-                g = _pre_hooks(node, g)
-            if node.keys is not None:
-                g = _filled(node, g)
-            if node.where is None:
-                grads = node.run(g)
+            if scope is not None and not scope.visits(node, g):
+                continue
+            if node.special:
+                g = _prepared(node, g)
+                grads = node.run(g) if node.where is None else run_checked(node, g)
+                if node.post_hooks:
+                    grads = call_post_hooks(node, grads, g)
             else:
-                grads = _run_checked(node, g)
-            if node.post_hooks:
-                grads = _post_hooks(node, grads, g)
+                grads = node.run(g)
             if not retain_graph:
                 node.release()
             del g
-            edges = node.edges
-            for i, edge in enumerate(edges):
+            for i, edge in enumerate(node.edges):
                 if edge is None:
                     continue
                 got = grads[i]
                 if got is None:
                     continue
-                if type(edge) is Node and edge.keys is None:  # the common case, without a call
+                kind = type(edge)
+                if kind is Node and edge.keys is None:  # the common cases, without a call
                     if got._a.shape != edge.shape:
                         got = _fit(got, edge.shape, node, i)
-                    slot = waiting.get(-edge.seq)
+                    place = -edge.seq
+                    slot = waiting.get(place)
                     if slot is None:
-                        waiting[-edge.seq] = [edge, got]
-                        heappush(heap, -edge.seq)
+                        waiting[place] = [edge, got]
+                        heappush(heap, place)
+                    else:
+                        slot[1] = slot[1] + got
+                elif kind is Parameter or kind is Tensor:
+                    if got._a.shape != edge._a.shape:
+                        got = _fit(got, edge._a.shape, node, i)
+                    slot = leaves.get(id(edge))
+                    if slot is None:
+                        leaves[id(edge)] = [edge, got]
                     else:
                         slot[1] = slot[1] + got
                 else:
-                    if type(grads) is list:
-                        grads[i] = None  # a gradient that only we hold may become .grad itself
-                    _send(edge, got, heap, waiting, targets, captured, accumulate, node, i)
-                got = None
+                    _send(edge, got, heap, waiting, leaves, node, i)
+            got = grads = None
+            if leaves and (hooked := [k for k, slot in leaves.items() if _is_watched(slot[0])]):
+                _finish_early(hooked, heap, waiting, leaves, scope)
+        for slot in leaves.values():
+            _finish(slot, scope)
     finally:
         modes.grad = before
-    return captured
+    return [] if scope is None else scope.captured
+
+
+class _Scope:
+    """What a run with ``inputs`` is for: which nodes lead to them, and the gradients found so far."""
+
+    def __init__(self, roots: Sequence[Tensor], inputs: Sequence[Tensor], accumulate: bool) -> None:
+        self.accumulate = accumulate
+        self.targets = {_place(t): i for i, t in enumerate(inputs)}
+        self.captured: list[Tensor | None] = [None] * len(inputs)
+        self.useful = _reaching(roots, set(self.targets))
+
+    def visits(self, node: Any, g: Any) -> bool:
+        """Returns whether the node has to run; keeps what is wanted of the gradients that arrived at it."""
+        useful = id(node) in self.useful
+        if not useful:
+            g = _hooked(node, g)  # as PyTorch has it: a node that ends the way shows what its hooks made of it
+        if self.accumulate:
+            return useful
+        for nr in range(len(node.shape) if node.keys is not None else 1):
+            at = self.targets.get((id(node), nr))
+            if at is not None:
+                self.captured[at] = g[nr] if node.keys is not None else g
+        return useful
 
 
 def _place(t: Tensor) -> Any:
     edge = t._edge
-    return ("leaf", id(t)) if edge is None else (id(edge[0]), edge[1]) if type(edge) is tuple else (id(edge), 0)
+    return id(t) if edge is None else (id(edge[0]), edge[1]) if type(edge) is tuple else (id(edge), 0)
 
 
-def _reaching(roots: Sequence[Tensor], inputs: Sequence[Tensor]) -> set[int]:
-    """Returns the ids of the nodes from which some input can be reached: no other node needs to run."""
-    nodes: dict[int, Any] = {}
-    stack = [r._edge[0] if type(r._edge) is tuple else r._edge for r in roots if r._edge is not None]
+def _below(nodes: Sequence[Any]) -> list[Any]:
+    """Returns the nodes that can be reached, themselves included, each after all that it points to."""
+    found: dict[int, Any] = {}
+    stack = list(nodes)
     while stack:
         node = stack.pop()
-        if id(node) in nodes:
+        if id(node) in found:
             continue
-        nodes[id(node)] = node
+        found[id(node)] = node
         for edge in node.edges:
             if edge is not None and not isinstance(edge, Tensor):
                 stack.append(edge[0] if type(edge) is tuple else edge)
-    wanted = {_place(t) for t in inputs}
+    return sorted(found.values(), key=lambda n: n.seq)  # type: ignore[no-any-return]  # a node's number is an int
+
+
+def _reaching(roots: Sequence[Tensor], wanted: set[Any]) -> set[int]:
+    """Returns the ids of the nodes from which some wanted place can be reached: no other node needs to run."""
     reach: set[int] = set()
-    for node in sorted(nodes.values(), key=lambda n: n.seq):
+    for node in _below([r._edge[0] if type(r._edge) is tuple else r._edge for r in roots if r._edge is not None]):
         for edge in node.edges:
             if edge is None:
                 continue
             if isinstance(edge, Tensor):
-                hit = ("leaf", id(edge)) in wanted
+                hit = id(edge) in wanted
             else:
                 target, nr = edge if type(edge) is tuple else (edge, 0)
                 hit = (id(target), nr) in wanted or id(target) in reach
@@ -127,7 +159,7 @@ def _reaching(roots: Sequence[Tensor], inputs: Sequence[Tensor]) -> set[int]:
     return reach
 
 
-def _fit(g: Tensor, shape: tuple[int, ...], node: Any, i: int) -> Tensor:
+def _fit(g: Any, shape: tuple[int, ...], node: Any, i: int) -> Any:
     """Returns a gradient summed to the shape of what it belongs to: broadcasting undone, in one place."""
     have = tuple(g._a.shape)
     want = tuple(shape)
@@ -145,66 +177,78 @@ def _fit(g: Tensor, shape: tuple[int, ...], node: Any, i: int) -> Tensor:
 
 def _send(
     edge: Any,
-    g: Tensor,
+    g: Any,
     heap: list[int],
     waiting: dict[int, list[Any]],
-    targets: dict[Any, int] | None,
-    captured: list[Tensor | None],
-    accumulate: bool,
-    source: Any = None,
-    index: int = 0,
+    leaves: dict[int, list[Any]],
+    source: Any,
+    index: int,
 ) -> None:
+    """Adds a gradient to what waits for a node or a leaf: any kind of edge."""
     if isinstance(edge, Tensor):
-        _arrive(edge, g, targets, captured, accumulate, source, index)
+        g = _fit(g, edge._a.shape, source, index)
+        slot = leaves.get(id(edge))
+        if slot is None:
+            leaves[id(edge)] = [edge, g]
+        else:
+            slot[1] = slot[1] + g
         return
     node, nr = edge if type(edge) is tuple else (edge, 0)
     several = node.keys is not None
     g = _fit(g, node.shape[nr] if several else node.shape, source, index)
-    place = -node.seq
-    slot = waiting.get(place)
+    slot = waiting.get(-node.seq)
     if slot is None:
-        slot = waiting[place] = [node, [None] * len(node.shape) if several else None]
-        heappush(heap, place)
+        slot = waiting[-node.seq] = [node, [None] * len(node.shape) if several else None]
+        heappush(heap, -node.seq)
     if several:
         slot[1][nr] = g if slot[1][nr] is None else slot[1][nr] + g
     else:
         slot[1] = g if slot[1] is None else slot[1] + g
 
 
-def _arrive(
-    leaf: Tensor,
-    g: Tensor,
-    targets: dict[Any, int] | None,
-    captured: list[Tensor | None],
-    accumulate: bool,
-    source: Any,
-    index: int,
+# --- leaves ----------------------------------------------------------------------------------------------------------
+
+
+def _is_watched(leaf: Tensor) -> bool:
+    extra = leaf._extra
+    return extra is not None and bool(extra.hooks or extra.post_hooks)
+
+
+def _finish_early(
+    watched: list[int], heap: list[int], waiting: dict[int, list[Any]], leaves: dict[int, list[Any]], scope: Any
 ) -> None:
-    """Adds a gradient to a leaf, or to what `grad` is going to return for it."""
-    if g._a.shape != leaf._a.shape:
-        g = _fit(g, leaf._a.shape, source, index)
+    """Finishes the watched leaves at which nothing can arrive any more."""
+    to_come = {id(e) for n in _below([slot[0] for slot in waiting.values()]) for e in n.edges if isinstance(e, Tensor)}
+    for place in watched:
+        if place not in to_come:
+            _finish(leaves.pop(place), scope)
+
+
+def _finish(slot: list[Any], scope: _Scope | None) -> None:
+    """Adds what arrived to a leaf's gradient, or to what `grad` is going to return for it."""
+    leaf, g = slot
     if g._key.dtype is not leaf._key.dtype:
         g = g.to(leaf._key.dtype)
-    extra = extra_of(leaf)
-    if extra.hooks:
-        g = _call_hooks(extra.hooks, g)
-    if targets is not None:
-        at = targets.get(("leaf", id(leaf)))
+    extra = leaf._extra
+    if extra is None:
+        extra = extra_of(leaf)
+    elif extra.hooks:
+        g = call_hooks(extra.hooks, g)
+    if scope is not None:
+        at = scope.targets.get(id(leaf))
         if at is None:
             return
-        if not accumulate:
-            held = captured[at]
-            captured[at] = g if held is None else held + g
+        if not scope.accumulate:
+            scope.captured[at] = g
             return
     old = extra.grad
-    if old is None:
+    if modes.grad:
+        extra.grad = (g if _is_ours(slot, g) else g.clone()) if old is None else old + g
+    elif old is None:
         # a gradient that nobody else can see becomes .grad itself; any other one is copied
-        mine = g._cell is None and g._edge is None and sys.getrefcount(g) <= _MINE + 1 and sys.getrefcount(g._a) <= 2
-        extra.grad = g if mine or modes.grad else g.clone()
-        if not modes.grad and extra.grad._key.requires:
-            extra.grad = extra.grad.detach()
-    elif modes.grad:
-        extra.grad = old + g
+        if not _is_ours(slot, g):
+            g = g.clone()
+        extra.grad = g.detach() if g._key.requires else g
     else:
         old.add_(g)
     if extra.post_hooks:
@@ -212,15 +256,28 @@ def _arrive(
             hook(leaf)
 
 
-def _call_hooks(hooks: dict[int, Any], g: Tensor) -> Tensor:
-    for hook in list(hooks.values()):
-        got = hook(g)
-        if got is not None:
-            g = got
-    return g
+def _is_ours(slot: list[Any], g: Tensor) -> bool:
+    """Returns whether neither the gradient nor its memory can be seen by anybody else."""
+    held = _HELD + (2 if slot[1] is g else 0)
+    if g._cell is not None or sys.getrefcount(g) > held:
+        return False
+    a = g._a
+    return not g._key.native or (sys.getrefcount(a) <= _HELD_ARRAY + 1 and getattr(a, "base", None) is None)
 
 
-def _tensor_hooks(node: Any, g: Any) -> Any:
+# --- nodes with more than a derivative -------------------------------------------------------------------------------
+
+
+def _prepared(node: Any, g: Any) -> Any:
+    """Returns what a node is run with: after the hooks, and complete where it has several outputs."""
+    if node.tensor_hooks or node.retains:
+        g = _hooked(node, g)
+    if node.pre_hooks:
+        g = call_pre_hooks(node, g)
+    return g if node.keys is None else _filled(node, g)
+
+
+def _hooked(node: Any, g: Any) -> Any:
     several = node.keys is not None
     for nr in sorted({*(node.tensor_hooks or ()), *(node.retains or ())}):
         one = g[nr] if several else g
@@ -228,7 +285,7 @@ def _tensor_hooks(node: Any, g: Any) -> Any:
             continue
         hooks = (node.tensor_hooks or {}).get(nr)
         if hooks:
-            one = _call_hooks(hooks, one)
+            one = call_hooks(hooks, one)
         keeper = (node.retains or {}).get(nr)
         kept = keeper() if keeper is not None else None
         if kept is not None:
@@ -241,15 +298,10 @@ def _tensor_hooks(node: Any, g: Any) -> Any:
     return g
 
 
-def _capture(node: Any, g: Any, targets: dict[Any, int], captured: list[Tensor | None]) -> None:
-    for nr in range(len(node.shape) if node.keys is not None else 1):
-        at = targets.get((id(node), nr))
-        if at is not None:
-            captured[at] = g[nr] if node.keys is not None else g
-
-
-def _filled(node: Any, gs: list[Any]) -> tuple[Any, ...]:
-    """Returns the gradients of all outputs of a node, zeros where nothing arrived."""
+def _filled(node: Any, gs: Sequence[Any]) -> tuple[Any, ...]:
+    """Returns the gradients of all outputs of a node, zeros where nothing arrived, unless it wants None."""
+    if not node.materialize:
+        return tuple(gs)
     return tuple(
         zeros(node.shape[i], key) if g is None and key.dtype.category >= FLOATING else g
         for i, (g, key) in enumerate(zip(gs, node.keys, strict=True))
@@ -261,42 +313,3 @@ def zeros(shape: tuple[int, ...], key: Any) -> Tensor:
     xp = key.backend.namespace
     raw = xp.zeros(tuple(shape), dtype=key.backend.dtype(key.dtype.name))
     return wrap(raw, intern_key(key.backend, key.device, key.dtype, not shape))
-
-
-def _pre_hooks(node: Any, g: Any) -> Any:
-    given = tuple(g) if node.keys is not None else (g,)
-    for hook in list(node.pre_hooks.values()):
-        got = hook(given)
-        if got is not None:
-            given = (got,) if isinstance(got, Tensor) else tuple(got)
-    return list(given) if node.keys is not None else given[0]
-
-
-def _post_hooks(node: Any, grads: Any, g: Any) -> Any:
-    given = tuple(grads)
-    outs = tuple(g) if node.keys is not None else (g,)
-    for hook in list(node.post_hooks.values()):
-        got = hook(given, outs)
-        if got is not None:
-            given = (got,) if isinstance(got, Tensor) else tuple(got)
-    return list(given)
-
-
-def _run_checked(node: Any, g: Any) -> Any:
-    """Runs a node in anomaly mode: an error or a nan names the forward call."""
-    try:
-        grads = node.run(g)
-    except Exception:
-        _blame(node)
-        raise
-    for i, got in enumerate(grads):
-        if modes.check_nan and isinstance(got, Tensor) and bool((got != got).any()):
-            _blame(node)
-            raise RuntimeError(f"Function '{node.name()}' returned nan values in its {i}th output.")
-    return grads
-
-
-def _blame(node: Any) -> None:
-    warnings.warn(
-        f"Error detected in {node.name()}. Traceback of forward call that caused the error:\n{node.where}", stacklevel=2
-    )

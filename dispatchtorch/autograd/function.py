@@ -10,7 +10,7 @@ from dispatchtorch._base.dtypes import FLOATING
 from dispatchtorch.dispatch.modes import modes
 from dispatchtorch.dispatch.node import FREED, FREED_MESSAGE, Node, edge_of, next_seq, saved_error
 from dispatchtorch.dispatch.record import check_inplace, rebase, refresh
-from dispatchtorch.tensor.tensor import Tensor, alias_of, new
+from dispatchtorch.tensor.tensor import Tensor, alias_of, cell_of, new
 
 __all__ = ["Function", "FunctionCtx", "once_differentiable"]
 
@@ -22,6 +22,7 @@ class FunctionCtx(Node):
     materialize: bool = True
     dirty: tuple[Tensor, ...] = ()
     constant: tuple[Tensor, ...] = ()
+    special = True
     function: type[Function]
     to_save: tuple[Tensor | None, ...] = ()
     kept: Any = None
@@ -60,14 +61,13 @@ class FunctionCtx(Node):
     def _restore(self, t: Tensor | None, version: int, output: int | None) -> Tensor | None:
         if t is None:
             return None
-        if (0 if t._cell is None else t._cell.version) != version:
+        if output is not None:  # kept without its history, which is this very node
+            t = alias_of(t)
+            t._key = t._key.as_requires(True)
+            t._edge = self if self.keys is None else (self, output)
+        if t._version != version:
             raise saved_error(t, version)
-        if output is None:
-            return t
-        again = alias_of(t)
-        again._key = again._key.as_requires(True)
-        again._edge = self if self.keys is None else (self, output)
-        return again
+        return t
 
     def name(self) -> str:
         """Returns "MyFunctionBackward" for MyFunction."""
@@ -78,6 +78,9 @@ class FunctionCtx(Node):
         given = g if self.keys is not None else (g,)
         got = self.function.backward(self, *given)
         grads = got if isinstance(got, tuple) else (got,)
+        for one in grads:
+            if one is not None and not isinstance(one, Tensor):
+                raise RuntimeError(f"expected Variable or None (got {type(one).__name__})")
         if len(grads) > self.inputs and all(x is None for x in grads[self.inputs :]):
             grads = grads[: self.inputs]
         if len(grads) != self.inputs:
@@ -109,6 +112,8 @@ class Function:
     tensor(2.)
     """
 
+    _ctx_class: type[FunctionCtx]  # each Function's own, so that the type of grad_fn has its name
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         raise RuntimeError(
             f"{type(self).__name__} should not be instantiated. Methods on autograd functions are all static, so you "
@@ -136,7 +141,10 @@ class Function:
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
         """Returns what forward gives, recorded so that backward is used for its gradient."""
-        ctx: FunctionCtx = new(FunctionCtx)
+        kind = cls.__dict__.get("_ctx_class")
+        if kind is None:
+            kind = cls._ctx_class = type(cls.__name__ + "Backward", (FunctionCtx,), {})
+        ctx: FunctionCtx = new(kind)
         ctx.function = cls
         for a in args:
             if isinstance(a, Tensor) and a._key.view:
@@ -159,6 +167,13 @@ class Function:
 
 
 
+def _kept(t: Tensor | None, output: int | None) -> tuple[Tensor | None, int, int | None]:
+    """Returns what to keep of a saved tensor; an output is kept as an alias, lest it hold the node that holds it."""
+    if t is None:
+        return None, 0, None
+    return (t if output is None else alias_of(t)), t._version, output
+
+
 def _record(ctx: FunctionCtx, args: tuple[Any, ...], output: Any) -> Any:
     several = isinstance(output, tuple)
     outs = list(output) if several else [output]
@@ -176,15 +191,17 @@ def _record(ctx: FunctionCtx, args: tuple[Any, ...], output: Any) -> Any:
         if not isinstance(out, Tensor) or id(out) in constant or out._key.dtype.category < FLOATING:
             continue
         if id(out) in dirty:
-            check_inplace(out, True)
+            cell_of(out).version += 1
+            try:
+                check_inplace(out, True)
+            except RuntimeError as error:  # forward has written already: PyTorch says so
+                raise RuntimeError(str(error).replace("is being used", "has been used")) from None
         elif id(out) in known or out._key.requires:
             out = outs[i] = alias_of(out)
         outputs[id(out)] = i
     tensors = [o for o in outs if isinstance(o, Tensor)]
     ctx.shape = tuple(o._a.shape if isinstance(o, Tensor) else () for o in outs) if several else tensors[0]._a.shape
-    ctx.kept = tuple(
-        (t, 0 if t is None else t._version, outputs.get(id(t)) if t is not None else None) for t in ctx.to_save
-    )
+    ctx.kept = tuple([_kept(t, None if t is None else outputs.get(id(t))) for t in ctx.to_save])
     for out in outs:
         at = outputs.get(id(out))
         if at is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import warnings
 from collections.abc import Callable
 from typing import Any, Self, TypeVar
 
@@ -39,20 +40,33 @@ class _Switch:
 
     def __call__(self, function: F) -> F:
         """Returns the function, run in this mode; a generator runs in it between its yields only."""
+        if isinstance(function, type):
+            warnings.warn(
+                "Decorating classes is deprecated and will be disabled in future versions. You should only decorate functions "
+                "or methods. To preserve the current behavior of class decoration, you can directly decorate the `__init__` "
+                "method and nothing else.",
+                FutureWarning,
+                stacklevel=2,
+            )
         if inspect.isgeneratorfunction(function):
 
             @functools.wraps(function)
             def generator(*args: Any, **kwargs: Any) -> Any:
                 source = function(*args, **kwargs)
-                sent = None
+                step, sent = source.send, None
                 try:
                     while True:
                         with self._again():
                             try:
-                                got = source.send(sent)
+                                got = step(sent)
                             except StopIteration as stop:
                                 return stop.value
-                        sent = yield got
+                        try:
+                            step, sent = source.send, (yield got)
+                        except GeneratorExit:
+                            raise
+                        except BaseException as error:  # thrown in from outside: it belongs to the generator
+                            step, sent = source.throw, error
                 finally:
                     source.close()
 

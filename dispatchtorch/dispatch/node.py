@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Any, Final
 
+from dispatchtorch.dispatch.modes import modes
 from dispatchtorch.tensor.tensor import Tensor, new
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from dispatchtorch.dispatch.op import Op
 
-__all__ = ["FREED", "Node", "edge_of", "next_seq", "saved_error"]
+__all__ = ["FREED", "Node", "bare_name", "edge_of", "next_seq", "saved_error"]
 
 next_seq: Final = itertools.count(1).__next__
 FREED: Final[tuple[Any, ...]] = ("freed",)
@@ -50,10 +51,13 @@ class Node(_Slots):
     tensor_hooks: dict[int, Any] | None = None  # output number -> hooks on the gradient there
     retains: dict[int, Any] | None = None  # output number -> weak reference to a tensor that keeps its gradient
     where: str | None = None  # the forward call's stack, in anomaly mode
+    special: bool = False  # whether any of the above is set: the engine looks no further where it is not
+    materialize: bool = True  # whether missing gradients of some of several outputs arrive as zeros
+    alias: str | None = None  # the name to show, where it is not the op's
 
     def name(self) -> str:
         """Returns the node's name, as torch calls it: "AddBackward0"."""
-        return self.op.node_name(self)
+        return self.alias or self.op.node_name(self)
 
     @property
     def next_functions(self) -> tuple[tuple[Any, int], ...]:
@@ -135,17 +139,31 @@ def edge_of(t: Tensor) -> Any:
     return (t._edge or t) if t._key.requires else None
 
 
+def bare_name(name: str) -> str:
+    """Returns a node's name as PyTorch's sentences have it: "Mul" for "MulBackward0"."""
+    return name.partition("Backward")[0]
+
+
+_UNTRACED: Final = (
+    "enable anomaly detection to find the operation that failed to compute its gradient, with "
+    "torch.autograd.set_detect_anomaly(True, check_nan=False)."
+)
+_TRACED: Final = (
+    "the backtrace further above shows the operation that failed to compute its gradient. The variable in question was "
+    "changed in there or anywhere later. Good luck!"
+)
+
+
 def saved_error(t: Tensor, expected: int) -> RuntimeError:
     """Returns torch's error for a saved tensor that was written afterwards."""
     edge = t._edge
     node, nr = edge if type(edge) is tuple else (edge, 0)
-    origin = "" if node is None else f", which is output {nr} of {node.name()},"
+    origin = "" if node is None else f", which is output {nr} of {bare_name(node.name())},"
     shape = ", ".join(map(str, t._a.shape))
     found = 0 if t._cell is None else t._cell.version
     prefix = "torch.cuda." if t._key.device.type == "cuda" else "torch."
     return RuntimeError(
         "one of the variables needed for gradient computation has been modified by an inplace operation: "
         f"[{prefix}{t._key.dtype.legacy}Tensor [{shape}]]{origin} is at version {found}; expected version {expected} "
-        "instead. Hint: enable anomaly detection to find the operation that failed to compute its gradient, with "
-        "torch.autograd.set_detect_anomaly(True)."
+        f"instead. Hint: {_TRACED if modes.anomaly else _UNTRACED}"
     )

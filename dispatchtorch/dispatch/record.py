@@ -88,7 +88,7 @@ def refresh(t: Tensor) -> bool:
         return False
     extra.seen = cell.rebased
     base = extra.base
-    if not base._key.requires:
+    if not base._key.requires or (extra.creation == "no_grad" and base._edge is None):
         return False
     if extra.creation:
         _refuse_view(t, extra.creation, base_written=True)

@@ -15,9 +15,11 @@ from dispatchtorch.dispatch.table import METHODS, composite, primitive
 from dispatchtorch.plugin.selection import backend_for_device, get_backend
 from dispatchtorch.tensor import interop
 from dispatchtorch.tensor.key import intern_key
+from dispatchtorch.tensor.lens import Lens, contiguous_strides
 from dispatchtorch.tensor.lens import is_contiguous as lens_is_contiguous
 from dispatchtorch.tensor.sizes import broadcast_shapes
-from dispatchtorch.tensor.tensor import Cell, Tensor, alias_of, extra_of, lens_of, read, storage_of, wrap
+from dispatchtorch.tensor.storage import Cell
+from dispatchtorch.tensor.tensor import Tensor, alias_of, extra_of, lens_of, read, storage_of, view_of, wrap
 
 Number = int | float | complex | bool
 Where = tuple[str, str]  # backend name, device
@@ -102,7 +104,7 @@ def detach_(self: Tensor) -> Tensor:
             "Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel (DDP) for "
             "training, and gradient_as_bucket_view is set as True, gradients are views of DDP buckets, and hence "
             "detach_() cannot be called on these gradients. To fix this error, please refer to the "
-            "Optimizer.zero_grad() function in torch/optim/optimizer.py as a solution."
+            "Optimizer.zero_grad() function in torch/optim/optimizer.py as the solution."
         )
     self._edge = None
     self._key = self._key.as_requires(False)
@@ -111,6 +113,8 @@ def detach_(self: Tensor) -> Tensor:
 
 def copy_(self: Tensor, src: Tensor | Number, non_blocking: bool = False) -> Tensor:
     """Writes the values of ``src``, broadcast and cast, into the tensor and returns it."""
+    if isinstance(src, (bool, int, float, complex)):
+        return fill_(self, src)
     if not isinstance(src, Tensor):
         raise TypeError(f"copy_(): argument 'other' (position 1) must be Tensor, not {type(src).__name__}")
     shape, given = tuple(self._a.shape), tuple(src._a.shape)
@@ -295,6 +299,8 @@ def _bool(self: Tensor) -> bool:
 
 def _as_number(kind: type) -> Any:
     def convert(self: Tensor) -> Any:
+        if self._a.size != 1:
+            raise ValueError("only one element tensors can be converted to Python scalars")
         return kind(item(self))
 
     return convert
@@ -334,17 +340,37 @@ def _deepcopy(self: Tensor, memo: dict[int, Any]) -> Tensor:
     if id(self) in memo:
         return memo[id(self)]  # type: ignore[no-any-return]  # a memo holds what it was given
     with_grad = None if self._extra is None else self._extra.grad
-    before, modes.grad = modes.grad, False
-    try:
-        plain = _clone(self)
-    finally:
-        modes.grad = before
+    plain = _deep_storage(self, memo)
     out = _like_class(plain, type(self), self._key.requires)
     if with_grad is not None:
         METHODS["requires_grad_"](out, self._key.requires)
         out.grad = copy.deepcopy(with_grad, memo)
     out.__dict__.update(copy.deepcopy(self.__dict__, memo))
     memo[id(self)] = out
+    return out
+
+
+def _deep_storage(t: Tensor, memo: dict[int, Any]) -> Tensor:
+    """Returns a tensor over a copy of the whole storage; tensors that share one share the copy too."""
+    storage = storage_of(t)
+    whole = memo.get(id(storage))
+    if whole is None:
+        with_all = view_of(t, Lens((storage.size,), (1,), 0))
+        with_all._key = with_all._key.fresh(False)
+        whole = memo[id(storage)] = wrap(t._key.backend.copy(read(with_all)), with_all._key)
+        memo.setdefault(id(memo), []).append(storage)  # alive as long as its id is a key
+    out = view_of(whole, lens_of(t))
+    out._cell = Cell(storage_of(whole))
+    return out
+
+
+def _shallow(self: Tensor) -> Tensor:
+    """Returns another tensor over the same memory, as ``copy.copy`` does."""
+    out = _like_class(_data(self), type(self), self._key.requires)
+    out._edge = self._edge
+    if self._extra is not None and self._extra.grad is not None:
+        out.grad = self._extra.grad
+    out.__dict__.update(self.__dict__)
     return out
 
 
@@ -359,7 +385,14 @@ def _like_class(plain: Tensor, cls: type[Tensor], requires: bool) -> Tensor:
 
 def rebuild(host: Any, requires: bool, cls: type[Tensor], state: dict[str, Any], grad: Any) -> Tensor:
     """Returns a tensor from its pickled parts."""
-    out = _like_class(interop.from_host(host), cls, requires)
+    made = interop.from_host(host)
+    strides = tuple([s // host.itemsize for s in host.strides])
+    if host.size and strides != contiguous_strides(host.shape):  # dense in another order of dims
+        order = sorted(range(host.ndim), key=lambda d: -strides[d])
+        rows = interop.from_host(host.transpose(order))
+        made = view_of(rows, Lens(host.shape, strides, 0))
+        made._cell = Cell(storage_of(rows))
+    out = _like_class(made, cls, requires)
     out.__dict__.update(state)
     if grad is not None:
         out.grad = grad
@@ -371,7 +404,7 @@ def _reduce(self: Tensor, protocol: Any) -> Any:
         raise RuntimeError(
             "Cannot pickle a tensor that has a history; detach() it first"
         )
-    host = interop.to_host(self).copy()
+    host = interop.to_host(self).copy(order="K")
     grad = None if self._extra is None else self._extra.grad
     return rebuild, (host, self._key.requires, type(self), dict(self.__dict__), grad)
 
@@ -381,7 +414,7 @@ METHODS.update(
         "detach_": detach_, "copy_": copy_, "fill_": fill_, "zero_": zero_, "to": to, "cpu": cpu, "cuda": cuda,
         "type": type_, "type_as": type_as, "item": item, "tolist": tolist, "numpy": numpy, "__array__": _array,
         "__bool__": _bool, "__float__": _as_number(float), "__int__": _as_number(int), "__complex__": _as_number(complex),
-        "__index__": _index, "__deepcopy__": _deepcopy, "__reduce_ex__": _reduce,
+        "__index__": _index, "__copy__": _shallow, "__deepcopy__": _deepcopy, "__reduce_ex__": _reduce,
         "data": property(_data, _set_data),  # type: ignore[dict-item]  # a member, not a function
     }
 )  # fmt: skip

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from dispatchtorch._base.device import Device
-from dispatchtorch._base.dtypes import DType, get_default_dtype, int64, of_number
+from dispatchtorch._base.dtypes import FLOATING, DType, get_default_dtype, int64, of_number
 from dispatchtorch.dispatch.op import TABLE
 from dispatchtorch.dispatch.plans import create
 from dispatchtorch.dispatch.table import METHODS, composite, primitive, with_out
@@ -62,7 +62,11 @@ def new_key(dtype: DType | None, device: Where, backend: str | Backend | None = 
 
 
 def _finished(t: Tensor, requires_grad: bool) -> Tensor:
-    return METHODS["requires_grad_"](t) if requires_grad else t  # type: ignore[no-any-return]  # installed by autograd
+    if not requires_grad:
+        return t
+    if t._key.dtype.category < FLOATING:
+        raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
+    return METHODS["requires_grad_"](t)  # type: ignore[no-any-return]  # installed by autograd
 
 
 def _shape(sizes: tuple[Any, ...]) -> tuple[int, ...]:

@@ -49,7 +49,7 @@ def _describe(self: Tensor, *, tensor_contents: Any = None) -> str:
         default_dtype=get_default_dtype().name,
         device=None if silent else str(key.device),
         requires_grad=key.requires,
-        grad_fn=None if node is None else node.name(),
+        grad_fn=None if node is None else node.name().rpartition("::")[2],
     )
     return "Parameter containing:\n" + text if isinstance(self, Parameter) else text
 
@@ -230,7 +230,6 @@ METHODS.update(
         "itemsize": property(lambda self: self._key.dtype.itemsize),  # type: ignore[dict-item]  # as above
         "_base": property(lambda self: None if self._extra is None else self._extra.base),  # type: ignore[dict-item]  # as above
         "name": property(_name),  # type: ignore[dict-item]  # as above
-        "names": property(lambda self: (None,) * len(self._a.shape)),  # type: ignore[dict-item]  # as above
         "is_shared": lambda self: False,
         "share_memory_": lambda self: self,
         "is_pinned": lambda self, device=None: False,

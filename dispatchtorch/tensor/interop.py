@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -71,19 +72,25 @@ def host_of_data(data: Any, dtype: DType | None) -> np.ndarray[Any, Any]:
     if isinstance(data, Tensor):
         host = to_host(data)
         return host if dtype is None else _astype(host, host_dtype(dtype))
-    if type(data) is float:
+    if type(data) is float and (dtype is None or dtype.category > 1):
         return np.array(data, host_dtype(dtype or get_default_dtype()))
     plain = _without_tensors(data) if isinstance(data, (list, tuple)) else data
     try:
         host = np.array(plain)
     except ValueError:
-        raise _ragged(data) from None
+        raise _refusal(data, dtype) from None
+    if host.dtype.kind == "O" and isinstance(_first(data), int) and all(isinstance(v, int) for v in _leaves(data)):
+        _check_range(host, data, dtype)
+        return host.astype(host_dtype(dtype or by_name("int64")))
     if host.dtype.kind not in "biufcV" and host.size:
+        if host.dtype.kind == "U" and not isinstance(_first(data), str):
+            raise _refusal(data, dtype)
         if host.dtype.kind == "O":
-            raise _ragged(data)
+            raise _refusal(data, dtype)
         raise TypeError(f"new(): invalid data type '{type(_first(data)).__name__}'") if not isinstance(
             data, (list, tuple)
         ) else ValueError(f"too many dimensions '{type(_first(data)).__name__}'")
+    _check_range(host, data, dtype)
     if dtype is None:
         dtype = _inferred(host, _first(data))
     return _astype(host, host_dtype(dtype))
@@ -121,27 +128,63 @@ def _without_tensors(data: Any) -> Any:
     return to_host(data) if isinstance(data, Tensor) else data
 
 
-def _ragged(data: Any, dim: int = 0) -> Exception:
-    """Returns torch's error for sequences of unequal length."""
-    if isinstance(data, (list, tuple)) and data:
-        lengths = [len(d) if isinstance(d, (list, tuple)) else -1 for d in data]
-        if lengths[0] < 0 and all(n < 0 for n in lengths):
-            bad = next((d for d in data if not isinstance(d, (bool, int, float, complex, np.generic))), data[0])
-            return TypeError(f"not a sequence or number: {type(bad).__name__}") if bad is not None else TypeError(
-                "must be real number, not NoneType"
-            )
-        for got in lengths:
-            if got != lengths[0]:
-                if lengths[0] < 0:
-                    return TypeError("must be real number, not list")
-                if got < 0:
-                    return TypeError("not a sequence")
-                return ValueError(f"expected sequence of length {lengths[0]} at dim {dim + 1} (got {got})")
+def _refusal(data: Any, dtype: DType | None) -> Exception:
+    """Returns torch's error for data that makes no array: odd things first, then lengths, then depths."""
+    sizes: list[int] = []
+    inner = data
+    while isinstance(inner, (list, tuple)):
+        sizes.append(len(inner))
+        if not inner:
+            break
+        inner = inner[0]
+    leaves = list(_leaves(data))
+    for leaf in leaves:
+        if isinstance(leaf, str):
+            return TypeError("new(): invalid data type 'str'")
+        if not isinstance(leaf, (bool, int, float, complex, np.generic, np.ndarray, Tensor)):
+            return RuntimeError(f"Could not infer dtype of {type(leaf).__name__}")
+    real = any(isinstance(leaf, (float, complex)) for leaf in leaves) if dtype is None else dtype.category > 1
+    return _misfit(data, sizes, 0, real) or TypeError(f"not a sequence or number: {type(data).__name__}")
+
+
+def _leaves(data: Any) -> Iterator[Any]:
+    if isinstance(data, (list, tuple)):
         for inner in data:
-            error = _ragged(inner, dim + 1)
-            if isinstance(error, ValueError):
-                return error
-    return TypeError(f"Could not infer dtype of {type(data).__name__}")
+            yield from _leaves(inner)
+    else:
+        yield data
+
+
+def _misfit(data: Any, sizes: list[int], dim: int, real: bool) -> Exception | None:
+    nested = isinstance(data, (list, tuple))
+    if dim == len(sizes):
+        if not nested:
+            return None
+        kind = type(data).__name__
+        return TypeError(f"must be real number, not {kind}" if real else f"'{kind}' object cannot be interpreted as an integer")
+    if not nested:
+        return TypeError("not a sequence")
+    if len(data) != sizes[dim]:
+        return ValueError(f"expected sequence of length {sizes[dim]} at dim {dim} (got {len(data)})")
+    return next((error for inner in data if (error := _misfit(inner, sizes, dim + 1, real)) is not None), None)
+
+
+def _check_range(host: np.ndarray[Any, Any], data: Any, dtype: DType | None) -> None:
+    """Raises torch's error for Python numbers that an integer dtype cannot hold."""
+    if host.dtype.kind in "uO" and host.size and (dtype is None or dtype is by_name("int64")):
+        raise ValueError("Overflow when unpacking long long")
+    if host.dtype.kind == "c" and dtype is not None and dtype.category < 3:
+        raise TypeError(
+            "must be real number, not complex"
+            if dtype.category == 2
+            else "'complex' object cannot be interpreted as an integer"
+        )
+    if dtype is None or dtype.category != 1 or host.dtype.kind not in "iuf" or not host.size:
+        return
+    info = np.iinfo(host_dtype(dtype))
+    low, high = host.min(), host.max()
+    if not (low >= (info.min or -info.max) and high <= info.max):
+        raise RuntimeError(f"value cannot be converted to type {dtype.name} without overflow")
 
 
 def is_host(value: Any) -> bool:
