@@ -17,7 +17,7 @@ from dispatchtorch.ops.samples import Maker, Sample
 from dispatchtorch.tensor.sizes import wrap_dim
 from dispatchtorch.tensor.tensor import Tensor
 
-__all__ = ["amax", "amin", "aminmax", "argmax", "argmin", "refuse_empty", "select_back"]
+__all__ = ["amax", "amin", "aminmax", "argmax", "argmin", "refuse_empty", "select_back", "shared"]
 
 MaxResult = return_types.make("max", "values", "indices")
 MinResult = return_types.make("min", "values", "indices")
@@ -65,7 +65,7 @@ def select_back(g: Tensor, index: Tensor, shape: tuple[int, ...], dim: int, keep
     return _select_back(g, index, dim, shape[dim])
 
 
-def _shared(g: Tensor, input: Tensor, out: Tensor, dims: tuple[int, ...] | None, keepdim: bool) -> Tensor:
+def shared(g: Tensor, input: Tensor, out: Tensor, dims: tuple[int, ...] | None, keepdim: bool) -> Tensor:
     """Returns the gradient of an extreme, shared evenly among the elements that are equal to it."""
     shape = tuple(input._a.shape)
     g, out = unreduced(g, shape, dims, keepdim), unreduced(out, shape, dims, keepdim)
@@ -77,25 +77,25 @@ def _shared(g: Tensor, input: Tensor, out: Tensor, dims: tuple[int, ...] | None,
 # --- values -----------------------------------------------------------------------------------------------------------
 
 
-@primitive(grad={"input": _shared}, node="AmaxBackward0")
+@primitive(grad={"input": shared}, node="AmaxBackward0", hot=True)
 def _amax(input: Tensor, dims: tuple[int, ...] | None, keepdim: bool) -> Tensor:
     """Returns maxima over ``dims``."""
     ...
 
 
-@primitive(grad={"input": _shared}, node="AminBackward0")
+@primitive(grad={"input": shared}, node="AminBackward0", hot=True)
 def _amin(input: Tensor, dims: tuple[int, ...] | None, keepdim: bool) -> Tensor:
     """Returns minima over ``dims``."""
     ...
 
 
-@primitive(grad={"input": lambda g, input, out: _shared(g, input, out, None, False)}, node="MaxBackward1")
+@primitive(grad={"input": lambda g, input, out: shared(g, input, out, None, False)}, node="MaxBackward1", hot=True)
 def _max_all(input: Tensor) -> Tensor:
     """Returns the maximum."""
     return _amax(input, None, False)
 
 
-@primitive(grad={"input": lambda g, input, out: _shared(g, input, out, None, False)}, node="MinBackward1")
+@primitive(grad={"input": lambda g, input, out: shared(g, input, out, None, False)}, node="MinBackward1", hot=True)
 def _min_all(input: Tensor) -> Tensor:
     """Returns the minimum."""
     return _amin(input, None, False)
@@ -130,13 +130,13 @@ def _pick_grad(g: Any, out: Any, input_shape: Any, dim: int, keepdim: bool) -> T
     return select_back(g[0], out[1], input_shape, dim, keepdim)
 
 
-@primitive(grad={"input": _pick_grad}, node="MaxBackward0")
+@primitive(grad={"input": _pick_grad}, node="MaxBackward0", hot=True)
 def _max_dim(input: Tensor, dim: int, keepdim: bool) -> Tensor:
     """Returns maxima along ``dim`` and their places."""
     ...
 
 
-@primitive(grad={"input": _pick_grad}, node="MinBackward0")
+@primitive(grad={"input": _pick_grad}, node="MinBackward0", hot=True)
 def _min_dim(input: Tensor, dim: int, keepdim: bool) -> Tensor:
     """Returns minima along ``dim`` and their places."""
     ...
@@ -191,11 +191,11 @@ def min(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Tensor 
 
 
 def _aminmax_grad(g: Any, input: Tensor, out: Any, dims: Any, keepdim: bool) -> Tensor:
-    low = _shared(g[0], input, out[0], dims, keepdim)
-    return low + _shared(g[1], input, out[1], dims, keepdim)
+    low = shared(g[0], input, out[0], dims, keepdim)
+    return low + shared(g[1], input, out[1], dims, keepdim)
 
 
-@primitive(grad={"input": _aminmax_grad}, node="AminmaxBackward0")
+@primitive(grad={"input": _aminmax_grad}, node="AminmaxBackward0", hot=True)
 def _aminmax(input: Tensor, dims: tuple[int, ...] | None, keepdim: bool) -> Tensor:
     """Returns minima and maxima over ``dims``."""
     return _amin(input, dims, keepdim), _amax(input, dims, keepdim)  # type: ignore[return-value]  # several outputs
@@ -219,13 +219,13 @@ def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> 
 # --- places -----------------------------------------------------------------------------------------------------------
 
 
-@primitive()
+@primitive(hot=True)
 def _argmax(input: Tensor, dim: int | None, keepdim: bool) -> Tensor:
     """Returns places of maxima."""
     ...
 
 
-@primitive()
+@primitive(hot=True)
 def _argmin(input: Tensor, dim: int | None, keepdim: bool) -> Tensor:
     """Returns places of minima."""
     ...

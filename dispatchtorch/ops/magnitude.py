@@ -17,14 +17,14 @@ __all__ = ["dist", "norm", "vector_norm"]
 
 def _norm_grad(
     g: Tensor, input: Tensor, out: Tensor, order: float, dims: tuple[int, ...] | None, keepdim: bool
-) -> Tensor:
-    """Returns the gradient of a vector norm, zero where the norm has a corner at zero."""
+) -> Tensor | None:
+    """Returns the gradient of a vector norm, none for a count, zero where the norm has a corner at zero."""
     shape = tuple(input._a.shape)
     where = FUNCTIONS["where"]
     g, norm = (unreduced(cast(t, input._key.dtype.to_real()), shape, dims, keepdim) for t in (g, out))
     nothing = norm.new_zeros(())
     if order == 0:
-        return input * 0
+        return None
     if order == 1:
         return input.sgn() * g
     if order == 2:
@@ -40,7 +40,7 @@ def _norm_grad(
     return input * (size ** (order - 2) * scale)
 
 
-@primitive(grad={"input": _norm_grad}, node="LinalgVectorNormBackward0")
+@primitive(grad={"input": _norm_grad}, node="LinalgVectorNormBackward0", hot=True)
 def _vector_norm(
     input: Tensor, order: float, dims: tuple[int, ...] | None, keepdim: bool, dtype: DType
 ) -> Tensor:
@@ -76,7 +76,7 @@ def _refuse_empty_norm(input: Tensor, order: float, dims: tuple[int, ...] | None
     for d in dims or ():
         if shape[d] == 0:
             raise RuntimeError(
-                f"linalg.vector_norm cannot compute the {float(order):g} norm on the dimension {d} because this dimension "
+                f"linalg.vector_norm cannot compute the {float(order):g} norm on the dimension {d}because this dimension "
                 "is empty and the operation does not have an identity"
             )
 
@@ -104,7 +104,7 @@ def norm(
 @primitive(
     grad={
         "input": lambda g, input, other, out, p: _norm_grad(g, input - other, out, p, None, False),
-        "other": lambda g, input, other, out, p: -_norm_grad(g, input - other, out, p, None, False),
+        "other": lambda g, input, other, out, p: _norm_grad(g, other - input, out, p, None, False),
     },
     node="DistBackward0",
 )

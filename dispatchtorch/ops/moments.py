@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+from dispatchtorch._base.dtypes import get_default_dtype
 from dispatchtorch.dispatch.table import FUNCTIONS, composite, primitive
 from dispatchtorch.ops.reduce import Dims, count_of, dims_of, unreduced
 from dispatchtorch.ops.reduce import _mean as mean_over
@@ -36,13 +37,13 @@ def _mean_grad(g: Tensor, input: Tensor, dims: Any, keepdim: bool) -> Tensor:
     return unreduced(g, shape, dims, keepdim).expand(shape) / count_of(shape, dims)
 
 
-@primitive(grad={"input": _var_grad}, node="VarBackward0")
+@primitive(grad={"input": _var_grad}, node="VarBackward0", hot=True)
 def _var(input: Tensor, dims: tuple[int, ...] | None, correction: float, keepdim: bool) -> Tensor:
     """Returns variances over ``dims``."""
     ...
 
 
-@primitive(grad={"input": _std_grad}, node="StdBackward0")
+@primitive(grad={"input": _std_grad}, node="StdBackward0", hot=True)
 def _std(input: Tensor, dims: tuple[int, ...] | None, correction: float, keepdim: bool) -> Tensor:
     """Returns standard deviations over ``dims``."""
     ...
@@ -55,6 +56,7 @@ def _std(input: Tensor, dims: tuple[int, ...] | None, correction: float, keepdim
         )
     },
     node="VarMeanBackward0",
+    hot=True,
 )
 def _var_mean(input: Tensor, dims: tuple[int, ...] | None, correction: float, keepdim: bool) -> Tensor:
     """Returns variances and means over ``dims``."""
@@ -68,6 +70,7 @@ def _var_mean(input: Tensor, dims: tuple[int, ...] | None, correction: float, ke
         )
     },
     node="StdMeanBackward0",
+    hot=True,
 )
 def _std_mean(input: Tensor, dims: tuple[int, ...] | None, correction: float, keepdim: bool) -> Tensor:
     """Returns standard deviations and means over ``dims``."""
@@ -172,7 +175,7 @@ def cov(
         raise RuntimeError("cov(): bool dtype is not supported for input")
     rows = input.reshape(1, -1) if len(input._a.shape) < 2 else input
     if rows._key.dtype.category < 2:
-        rows = rows.to(FUNCTIONS["result_type"](rows, 1.0))
+        rows = rows.to(get_default_dtype())
     weights = fweights
     if aweights is not None:
         weights = aweights if weights is None else weights * aweights

@@ -8,7 +8,7 @@ from typing import Any
 from dispatchtorch._base.dtypes import float32, float64
 from dispatchtorch.dispatch.table import FUNCTIONS, composite, primitive
 from dispatchtorch.ops import return_types
-from dispatchtorch.ops.extremum import refuse_empty, select_back
+from dispatchtorch.ops.extremum import refuse_empty, select_back, shared
 from dispatchtorch.ops.samples import Maker, Sample
 from dispatchtorch.tensor.sizes import wrap_dim
 from dispatchtorch.tensor.tensor import Tensor
@@ -33,6 +33,15 @@ def _median(input: Tensor, dim: int, keepdim: bool, ignore_nan: bool) -> Tensor:
     ...
 
 
+@primitive(
+    grad={"input": lambda g, input, out: shared(g, input, out, None, False)},
+    node=lambda node: "MedianBackward0",
+)
+def _median_all(input: Tensor, ignore_nan: bool) -> Tensor:
+    """Returns the lower median of all elements."""
+    return _median(input.reshape(-1), 0, False, ignore_nan)[0]  # type: ignore[no-any-return]  # the first of two outputs
+
+
 def _middle(name: str, input: Tensor, dim: int | None, keepdim: bool) -> Any:
     if input._key.dtype.category in (0, 3):
         raise NotImplementedError(f"\"{name}_out_impl\" not implemented for '{input._key.dtype.legacy}'")
@@ -40,7 +49,7 @@ def _middle(name: str, input: Tensor, dim: int | None, keepdim: bool) -> Any:
     if dim is None:
         if 0 in input._a.shape:
             return input.new_full((), math.nan)
-        return _median(input.reshape(-1), 0, False, ignore)[0]
+        return _median_all(input, ignore)
     front = wrap_dim(dim, len(input._a.shape))
     refuse_empty("median", input, front)
     return (NanmedianResult if ignore else MedianResult)(_median(input, front, keepdim, ignore))

@@ -99,6 +99,7 @@ def _full_or_dim(name: str) -> Any:
         )
     },
     node=_full_or_dim("Sum"),
+    hot=True,
 )
 def _sum(input: Tensor, dims: tuple[int, ...] | None, keepdim: bool, dtype: DType) -> Tensor:
     """Returns sums over ``dims``."""
@@ -148,6 +149,7 @@ def _nansum(input: Tensor, dims: tuple[int, ...] | None, keepdim: bool, dtype: D
         )
     },
     node=_full_or_dim("Mean"),
+    hot=True,
 )
 def _mean(input: Tensor, dims: tuple[int, ...] | None, keepdim: bool) -> Tensor:
     """Returns means over ``dims``."""
@@ -203,7 +205,7 @@ def _prod_grad(g: Tensor, input: Tensor, dims: tuple[int, ...] | None, keepdim: 
     return cast(unreduced(g, shape, dims, keepdim), input._key.dtype) * parts
 
 
-@primitive(grad={"input": _prod_grad}, node=_full_or_dim("Prod"))
+@primitive(grad={"input": _prod_grad}, node=_full_or_dim("Prod"), hot=True)
 def _prod(input: Tensor, dims: tuple[int, ...] | None, keepdim: bool, dtype: DType) -> Tensor:
     """Returns products over ``dims``."""
     ...
@@ -234,7 +236,7 @@ def _logsumexp_grad(g: Tensor, input: Tensor, out: Tensor, dims: Any, keepdim: b
     return g * (part.conj() if part._key.dtype.category == 3 else part)
 
 
-@primitive(grad={"input": _logsumexp_grad}, node="LogsumexpBackward0")
+@primitive(grad={"input": _logsumexp_grad}, node="LogsumexpBackward0", hot=True)
 def _logsumexp(input: Tensor, dims: tuple[int, ...] | None, keepdim: bool) -> Tensor:
     """Returns logarithms of sums of exponentials over ``dims``."""
     ...
@@ -264,13 +266,13 @@ def _truth_samples(make: Maker) -> Any:
     yield Sample((make(0, 2, dtype="bool"),))
 
 
-@primitive()
+@primitive(hot=True)
 def _all(input: Tensor, dims: tuple[int, ...] | None, keepdim: bool) -> Tensor:
     """Returns whether all elements are true."""
     ...
 
 
-@primitive()
+@primitive(hot=True)
 def _any(input: Tensor, dims: tuple[int, ...] | None, keepdim: bool) -> Tensor:
     """Returns whether any element is true."""
     ...

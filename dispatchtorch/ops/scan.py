@@ -33,6 +33,8 @@ def _reversed_sum(x: Tensor, dim: int) -> Tensor:
 @primitive(
     grad={"input": lambda g, dim, input_dtype: cast(_reversed_sum(g, dim), input_dtype)},
     node="CumsumBackward0",
+    inplace=True,
+    hot=True,
 )
 def _cumsum(input: Tensor, dim: int, dtype: DType) -> Tensor:
     """Returns running sums."""
@@ -57,7 +59,7 @@ def _cumprod_grad(g: Tensor, input: Tensor, out: Tensor, dim: int) -> Tensor:
     return result.conj() if input._key.dtype.category == 3 else result  # type: ignore[no-any-return]  # a table entry
 
 
-@primitive(grad={"input": _cumprod_grad}, node="CumprodBackward0")
+@primitive(grad={"input": _cumprod_grad}, node="CumprodBackward0", inplace=True, hot=True)
 def _cumprod(input: Tensor, dim: int, dtype: DType) -> Tensor:
     """Returns running products."""
     ...
@@ -67,7 +69,12 @@ def _dtype_of(input: Tensor, dtype: DType | None) -> DType:
     return dtype or (int64 if input._key.dtype.category < 2 else input._key.dtype)
 
 
-@composite(method=True, out=True, inplace=True, samples=_along)
+def _cumsum_(input: Tensor, dim: int, *, dtype: DType | None = None) -> Tensor:
+    front = wrap_dim(dim, len(input._a.shape))
+    return _cumsum.inplace(input, front, dtype or input._key.dtype)  # type: ignore[attr-defined, no-any-return]  # as declared
+
+
+@composite(method=True, out=True, inplace=_cumsum_, samples=_along)
 def cumsum(input: Tensor, dim: int, *, dtype: DType | None = None) -> Tensor:
     """Returns running sums along ``dim``.
 
@@ -77,7 +84,12 @@ def cumsum(input: Tensor, dim: int, *, dtype: DType | None = None) -> Tensor:
     return _cumsum(input, wrap_dim(dim, len(input._a.shape)), _dtype_of(input, dtype))
 
 
-@composite(method=True, out=True, inplace=True, samples=_along)
+def _cumprod_(input: Tensor, dim: int, *, dtype: DType | None = None) -> Tensor:
+    front = wrap_dim(dim, len(input._a.shape))
+    return _cumprod.inplace(input, front, dtype or input._key.dtype)  # type: ignore[attr-defined, no-any-return]  # as declared
+
+
+@composite(method=True, out=True, inplace=_cumprod_, samples=_along)
 def cumprod(input: Tensor, dim: int, *, dtype: DType | None = None) -> Tensor:
     """Returns running products along ``dim``."""
     return _cumprod(input, wrap_dim(dim, len(input._a.shape)), _dtype_of(input, dtype))
@@ -90,13 +102,13 @@ def _picked_grad(g: Any, out: Any, input_shape: tuple[int, ...], dim: int) -> Te
     return FUNCTIONS["scatter_add"](zeros, dim, out[1], g[0])  # type: ignore[no-any-return]  # an entry of the table
 
 
-@primitive(grad={"input": _picked_grad}, node="CummaxBackward0")
+@primitive(grad={"input": _picked_grad}, node="CummaxBackward0", hot=True)
 def _cummax(input: Tensor, dim: int) -> Tensor:
     """Returns running maxima and their places."""
     ...
 
 
-@primitive(grad={"input": _picked_grad}, node="CumminBackward0")
+@primitive(grad={"input": _picked_grad}, node="CumminBackward0", hot=True)
 def _cummin(input: Tensor, dim: int) -> Tensor:
     """Returns running minima and their places."""
     ...
@@ -125,6 +137,7 @@ def _logcumsumexp_grad(g: Tensor, input: Tensor, out: Tensor, dim: int) -> Tenso
     if not input._a.shape:
         return g
     where, low = FUNCTIONS["where"], g.new_full((), -math.inf)
+    out = where(out == -math.inf, out.new_zeros(()), out)  # nothing was added up there: no gradient, and no inf - inf
     size = g.abs().log()
 
     def part(mask: Tensor) -> Tensor:
@@ -134,7 +147,7 @@ def _logcumsumexp_grad(g: Tensor, input: Tensor, out: Tensor, dim: int) -> Tenso
     return part(g > 0) - part(g < 0)
 
 
-@primitive(grad={"input": _logcumsumexp_grad}, node="LogcumsumexpBackward0")
+@primitive(grad={"input": _logcumsumexp_grad}, node="LogcumsumexpBackward0", hot=True)
 def _logcumsumexp(input: Tensor, dim: int) -> Tensor:
     """Returns logarithms of running sums of exponentials."""
     ...

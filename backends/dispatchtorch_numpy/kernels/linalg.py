@@ -78,9 +78,12 @@ def _fold_tn(a: Any, b: Any) -> Any:
 @bare
 def _linear(x: Any, weight: Any, bias: Any) -> Any:
     """Returns ``x @ weight.T + bias``, the sum in the product's own memory."""
+    ndim = x.ndim
+    if ndim == 2 and x.dtype in _DIRECT:
+        out = x.dot(weight.T)
+        return out if bias is None else np.add(out, bias, out)
     if x.dtype not in _DIRECT:
         return _widened(_linear, x, weight, bias)
-    ndim = x.ndim
     if ndim <= 2:
         out = x.dot(weight.T)
         if type(out) is not np.ndarray:
@@ -98,7 +101,7 @@ def _linear(x: Any, weight: Any, bias: Any) -> Any:
 
 KERNELS: Final[dict[str, Kernel]] = {
     "matmul": matmul,
-    "bmm": matmul,
+    "_bmm": matmul,
     "_matmul_nt": _matmul_nt,
     "_matmul_tn": _matmul_tn,
     "_fold_tn": _fold_tn,

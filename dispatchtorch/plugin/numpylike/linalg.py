@@ -20,7 +20,7 @@ def matmul(xp: Any, a: Array, b: Array) -> Array:
 
 
 @kernel
-def bmm(xp: Any, a: Array, b: Array) -> Array:
+def _bmm(xp: Any, a: Array, b: Array) -> Array:
     """Returns the products of matching matrices."""
     return xp.matmul(a, b)
 

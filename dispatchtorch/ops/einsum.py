@@ -1,0 +1,404 @@
+"""Sums of products over named subscripts, as a chain of batched matrix products; and tensordot, kron, cross, multi_dot.
+
+Operands are brought to one order of subscripts, summed early where only one of them has a subscript, and multiplied two
+at a time from left to right.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any, Final
+
+from dispatchtorch.dispatch.table import FUNCTIONS, composite, primitive
+from dispatchtorch.ops.matmul import conj, matmul
+from dispatchtorch.tensor.sizes import broadcast_shapes, wrap_dim
+from dispatchtorch.tensor.tensor import Tensor
+
+__all__ = ["chain_matmul", "cross", "einsum", "kron", "multi_dot", "tensordot"]
+
+_LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_ELLIPSIS: Final = "..."
+
+
+# --- reading the equation ---------------------------------------------------------------------------------------------
+
+
+def _label(value: int) -> str:
+    if not 0 <= value < 52:
+        raise ValueError(
+            f"einsum(): not recognized subscript {value} in the sublist format, subscripts must be within the range [0, 52)"
+        )
+    return _LETTERS[value]
+
+
+def _from_sublists(args: Sequence[Any]) -> tuple[str, list[Tensor]]:
+    """Returns the equation and operands of the form ``(a, [0, 1], b, [1, 2], [0, 2])``."""
+
+    def text(sublist: Sequence[Any]) -> str:
+        return "".join(_ELLIPSIS if s is Ellipsis else _label(int(s)) for s in sublist)
+
+    operands = list(args[0 : len(args) // 2 * 2 : 2])
+    equation = ",".join(text(s) for s in args[1::2])
+    if len(args) % 2:
+        equation += "->" + text(args[-1])
+    return equation, operands
+
+
+def _subscripts(text: str, operand: int, where: str, start: int) -> list[str]:
+    """Returns the subscripts of one operand (or of the output, as operand -1), an ellipsis as "..."."""
+    found: list[str] = []
+    i = 0
+    while i < len(text):
+        c = text[i]
+        if c == " ":
+            i += 1
+        elif c == ".":
+            if _ELLIPSIS in found:
+                whose = "the output" if operand < 0 else f"operand {operand}"
+                raise RuntimeError(f"einsum(): found '.' for {whose} for which an ellipsis was already found")
+            if text[i : i + 3] != _ELLIPSIS:
+                whose = "the output" if operand < 0 else f"operand {operand}"
+                raise RuntimeError(f"einsum(): found '.' for {whose} that is not part of any ellipsis")
+            found.append(_ELLIPSIS)
+            i += 3
+        elif c in _LETTERS:
+            found.append(c)
+            i += 1
+        else:
+            raise RuntimeError(
+                f"einsum(): invalid subscript given at index {start + i} in the equation string, subscripts must be in [a-zA-Z]"
+            )
+    return found
+
+
+def _parse(equation: str, operands: Sequence[Tensor]) -> tuple[list[list[str]], list[str] | None]:
+    left, arrow, right = equation.partition("->")
+    inputs: list[list[str]] = []
+    start = 0
+    for number, part in enumerate(left.split(",")):
+        inputs.append(_subscripts(part, number, "input", start))
+        start += len(part) + 1
+    if len(inputs) != len(operands):
+        which = "fewer" if len(operands) < len(inputs) else "more"
+        raise RuntimeError(f"einsum(): {which} operands were provided than specified in the equation")
+    return inputs, _subscripts(right, -1, "output", len(left) + 2) if arrow else None
+
+
+def _expand_ellipses(inputs: list[list[str]], operands: Sequence[Tensor]) -> tuple[list[list[str]], list[str]]:
+    """Returns subscripts in which ellipses became numbers counted from the back: "0" is the last ellipsis dimension."""
+    widest = 0
+    result: list[list[str]] = []
+    for number, (labels, t) in enumerate(zip(inputs, operands, strict=True)):
+        ndim = len(t._a.shape)
+        named = len(labels) - (_ELLIPSIS in labels)
+        if _ELLIPSIS not in labels and named != ndim:
+            raise RuntimeError(
+                f"einsum(): the number of subscripts in the equation ({named}) does not match the number of dimensions "
+                f"({ndim}) for operand {number} and no ellipsis was given"
+            )
+        if named > ndim:
+            raise RuntimeError(
+                f"einsum(): the number of subscripts in the equation ({named}) is more than the number of dimensions "
+                f"({ndim}) for operand {number}"
+            )
+        hidden = ndim - named
+        widest = max(widest, hidden if _ELLIPSIS in labels else 0)
+        result.append([x for label in labels for x in (_numbers(hidden) if label == _ELLIPSIS else [label])])
+    return result, _numbers(widest)
+
+
+def _numbers(count: int) -> list[str]:
+    return [str(i) for i in range(count - 1, -1, -1)]
+
+
+def _output_of(inputs: list[list[str]], output: list[str] | None, hidden: list[str]) -> list[str]:
+    every = [label for labels in inputs for label in labels if not label.isdigit()]
+    if output is None:
+        return hidden + sorted(label for label in set(every) if every.count(label) == 1)
+    for label in output:
+        if label != _ELLIPSIS and output.count(label) > 1:
+            raise RuntimeError(f"einsum(): output subscript {label} appears more than once in the output")
+        if label != _ELLIPSIS and label not in every:
+            raise RuntimeError(
+                f"einsum(): output subscript {label} does not appear in the equation for any input operand"
+            )
+    return [x for label in output for x in (hidden if label == _ELLIPSIS else [label])]
+
+
+# --- computing --------------------------------------------------------------------------------------------------------
+
+
+def _diagonals(t: Tensor, labels: list[str], number: int) -> tuple[Tensor, list[str]]:
+    """Returns the operand with each repeated subscript made one, its diagonal."""
+    labels = list(labels)
+    for label in sorted(set(labels)):
+        while labels.count(label) > 1:
+            first = labels.index(label)
+            second = labels.index(label, first + 1)
+            if t._a.shape[first] != t._a.shape[second]:
+                raise RuntimeError(
+                    f"einsum(): subscript {label} is repeated for operand {number} but the sizes don't match, "
+                    f"{t._a.shape[second]} != {t._a.shape[first]}"
+                )
+            t = t.diagonal(0, first, second)
+            labels = [x for i, x in enumerate(labels) if i not in (first, second)] + [label]
+    return t, labels
+
+
+def _check_sizes(parts: list[tuple[Tensor, list[str]]]) -> dict[str, int]:
+    sizes: dict[str, int] = {}
+    for number, (t, labels) in enumerate(parts):
+        for label, size in zip(labels, t._a.shape, strict=True):
+            known = sizes.get(label, 1)
+            if size != known and 1 not in (size, known):
+                raise RuntimeError(
+                    f"einsum(): subscript {label} has size {size} for operand {number} which does not broadcast with "
+                    f"previously seen size {known}"
+                )
+            sizes[label] = known if size == 1 else size
+    return sizes
+
+
+def _sum_out(t: Tensor, labels: list[str], keep: set[str]) -> tuple[Tensor, list[str]]:
+    gone = [i for i, label in enumerate(labels) if label not in keep]
+    if gone:
+        t = t.sum(gone)
+    return t, [label for label in labels if label in keep]
+
+
+def _product(
+    a: tuple[Tensor, list[str]], b: tuple[Tensor, list[str]], keep: set[str], sizes: dict[str, int]
+) -> tuple[Tensor, list[str]]:
+    """Returns two operands multiplied and summed over what nobody else wants: one batched matrix product."""
+    (x, first), (y, second) = _squeezed(*_sum_out(*a, keep | set(b[1])), keep), _squeezed(*_sum_out(*b, keep | set(a[1])), keep)
+    x, first = _sum_out(x, first, keep | set(second))
+    y, second = _sum_out(y, second, keep | set(first))
+    shared = [label for label in first if label in second]
+    batch = [label for label in shared if label in keep]
+    summed = [label for label in shared if label not in keep]
+    left = [label for label in first if label not in second]
+    right = [label for label in second if label not in first]
+    if not summed and not (left and right and not batch):
+        order = [*batch, *left, *right]
+        return _laid(x, first, order) * _laid(y, second, order), order
+    x = _ordered(x, first, [*batch, *left, *summed])
+    y = _ordered(y, second, [*batch, *summed, *right])
+    shape = (*(sizes[label] for label in batch), *(sizes[label] for label in (*left, *right)))
+    n, m, k, p = (_count(sizes, some) for some in (batch, left, summed, right))
+    if batch:
+        wanted = [sizes[label] for label in batch]
+        x, y = (t.expand(*wanted, *t._a.shape[len(batch) :]) for t in (x, y))
+        out = FUNCTIONS["bmm"](x.reshape(n, m, k), y.reshape(n, k, p))
+    else:
+        out = matmul(x.reshape(m, k), y.reshape(k, p))
+    return out.reshape(shape), [*batch, *left, *right]
+
+
+def _squeezed(t: Tensor, labels: list[str], keep: set[str]) -> tuple[Tensor, list[str]]:
+    """Returns the operand without dimensions of size 1: they broadcast anyway."""
+    del keep
+    ones = [i for i, n in enumerate(t._a.shape) if n == 1]
+    for i in reversed(ones):
+        t = t.squeeze(i)
+    return t, [label for i, label in enumerate(labels) if i not in ones]
+
+
+def _count(sizes: dict[str, int], labels: list[str]) -> int:
+    count = 1
+    for label in labels:
+        count *= sizes[label]
+    return count
+
+
+def _ordered(t: Tensor, labels: list[str], order: list[str]) -> Tensor:
+    return t if labels == order else t.permute([labels.index(label) for label in order])
+
+
+def _laid(t: Tensor, labels: list[str], order: list[str]) -> Tensor:
+    """Returns the operand with its dimensions in ``order``, size 1 for those it lacks."""
+    t = _ordered(t, labels, [label for label in order if label in labels])
+    for i, label in enumerate(order):
+        if label not in labels:
+            t = t.unsqueeze(i)
+    return t
+
+
+@composite()
+def einsum(equation: Any, *operands: Any) -> Tensor:
+    """Returns sums of products of ``operands`` over the subscripts that the equation does not keep.
+
+    >>> torch.einsum("ij,j->i", torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([1.0, 10.0]))
+    tensor([21., 43.])
+    """
+    if len(operands) < 1:
+        raise ValueError(
+            "einsum(): must specify the equation string and at least one operand, or at least one operand and its "
+            "subscripts list"
+        )
+    if isinstance(equation, Tensor):
+        equation, tensors = _from_sublists((equation, *operands))
+    elif len(operands) == 1 and isinstance(operands[0], (list, tuple)):
+        tensors = list(operands[0])
+    else:
+        tensors = list(operands)
+    named, wanted = _parse(equation, tensors)
+    inputs, hidden = _expand_ellipses(named, tensors)
+    output = _output_of(inputs, wanted, hidden)
+    parts = [_diagonals(t, labels, i) for i, (t, labels) in enumerate(zip(tensors, inputs, strict=True))]
+    sizes = _check_sizes(parts)
+    current = parts[0]
+    for i, other in enumerate(parts[1:], 1):
+        later = {label for _, labels in parts[i + 1 :] for label in labels}
+        current = _product(current, other, set(output) | later, sizes)
+    value, labels = _sum_out(*current, set(output))
+    value = _laid(value, labels, output)
+    return value.expand([sizes[label] for label in output]) if len(parts) > 1 and _lacks(value, output, sizes) else value
+
+
+def _lacks(value: Tensor, output: list[str], sizes: dict[str, int]) -> bool:
+    return any(n != sizes[label] for n, label in zip(value._a.shape, output, strict=True))
+
+
+# --- other products ---------------------------------------------------------------------------------------------------
+
+
+@composite(out=True)
+def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
+    """Returns products of ``a`` and ``b`` summed over the last ``dims`` of ``a`` and the first of ``b``, or given pairs."""
+    m, n = len(a._a.shape), len(b._a.shape)
+    if isinstance(dims, Tensor):
+        dims = dims.tolist()
+    if isinstance(dims, int):
+        if dims < 0:
+            raise RuntimeError(f"tensordot expects dims >= 0, but got dims={dims}")
+        if dims > min(m, n):
+            raise RuntimeError(f"tensordot expects dims < ndim_a or ndim_b, but got dims={dims}")
+        dims = (list(range(-dims, 0)), list(range(dims)))
+    first, second = ([d] if isinstance(d, int) else list(d) for d in dims)
+    if len(first) != len(second):
+        raise RuntimeError("both dimension lists should have same length")
+    for d, e in zip(first, second, strict=True):
+        one, two = a._a.shape[wrap_dim(d, m)], b._a.shape[wrap_dim(e, n)]
+        if one != two:
+            raise RuntimeError(
+                f"contracted dimensions need to match, but first has size {one} in dim {d} and second has size {two} in "
+                f"dim {e}"
+            )
+    over, under = [wrap_dim(d, m) for d in first], [wrap_dim(d, n) for d in second]
+    left, right = [d for d in range(m) if d not in over], [d for d in range(n) if d not in under]
+    shape = [a._a.shape[d] for d in left] + [b._a.shape[d] for d in right]
+    k = 1
+    for d in over:
+        k *= a._a.shape[d]
+    x, y = a.permute([*left, *over]), b.permute([*under, *right])
+    rows, columns = _rows(a, left), _rows(b, right)
+    return matmul(x.reshape(rows, k), y.reshape(k, columns)).reshape(shape)  # type: ignore[no-any-return]  # a table entry
+
+
+def _rows(t: Tensor, dims: list[int]) -> int:
+    count = 1
+    for d in dims:
+        count *= t._a.shape[d]
+    return count
+
+
+@composite(method=True, out=True)
+def kron(input: Tensor, other: Tensor) -> Tensor:
+    """Returns Kronecker's product: every element of ``input`` times all of ``other``, laid out in blocks."""
+    m, n = len(input._a.shape), len(other._a.shape)
+    ndim = max(m, n)
+    first = (1,) * (ndim - m) + tuple(input._a.shape)
+    second = (1,) * (ndim - n) + tuple(other._a.shape)
+    x = input.reshape([s for size in first for s in (size, 1)])
+    y = other.reshape([s for size in second for s in (1, size)])
+    return (x * y).reshape([p * q for p, q in zip(first, second, strict=True)])  # type: ignore[no-any-return]  # as above
+
+
+@primitive(
+    grad={
+        "input": lambda g, other, dim: _cross(conj(other), g, dim),
+        "other": lambda g, input, dim: _cross(g, conj(input), dim),
+    },
+    node="LinalgCrossBackward0",
+)
+def _cross(input: Tensor, other: Tensor, dim: int) -> Tensor:
+    """Returns cross products along ``dim``."""
+    a = [input.narrow(dim, i, 1) for i in range(3)]
+    b = [other.narrow(dim, i, 1) for i in range(3)]
+    turns = [a[(i + 1) % 3] * b[(i + 2) % 3] - a[(i + 2) % 3] * b[(i + 1) % 3] for i in range(3)]
+    return FUNCTIONS["cat"](turns, dim)  # type: ignore[no-any-return]  # an entry of the table
+
+
+def linalg_cross(input: Tensor, other: Tensor, *, dim: int = -1) -> Tensor:
+    """Returns cross products of vectors of three elements along ``dim``."""
+    m, n = len(input._a.shape), len(other._a.shape)
+    if m != n:
+        raise RuntimeError("linalg.cross: inputs must have the same number of dimensions.")
+    dim = wrap_dim(dim, m)
+    one, two = input._a.shape[dim], other._a.shape[dim]
+    if one != 3 or two != 3:
+        raise RuntimeError(f"linalg.cross: inputs dimension {dim} must have length 3. Got {one} and {two}")
+    broadcast_shapes(tuple(input._a.shape), tuple(other._a.shape))
+    return _cross(input, other, dim)
+
+
+@composite(method=True, out=True)
+def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
+    """Returns cross products of vectors of three elements along ``dim``, by default the first dimension of size 3."""
+    if dim is None:
+        warnings.warn(
+            "Using torch.cross without specifying the dim arg is deprecated.\nPlease either pass the dim explicitly or "
+            "simply use torch.linalg.cross.\nThe default value of dim will change to agree with that of linalg.cross in a "
+            "future release.",
+            UserWarning,
+            stacklevel=2,
+        )
+        shape = broadcast_shapes(tuple(input._a.shape), tuple(other._a.shape))
+        if 3 not in shape:
+            raise RuntimeError("no dimension of size 3 in input")
+        dim = shape.index(3)
+    return linalg_cross(input, other, dim=dim)
+
+
+def multi_dot(tensors: Sequence[Tensor]) -> Tensor:
+    """Returns the product of matrices, in the order that takes the fewest multiplications."""
+    if len(tensors) < 2:
+        raise RuntimeError("multi_dot(): expected at least 2 tensors but got " + str(len(tensors)))
+    first, last = len(tensors[0]._a.shape) == 1, len(tensors[-1]._a.shape) == 1
+    chain = list(tensors)
+    if first:
+        chain[0] = chain[0].unsqueeze(0)
+    if last:
+        chain[-1] = chain[-1].unsqueeze(-1)
+    sides = [t._a.shape[0] for t in chain] + [chain[-1]._a.shape[1]]
+    out = _multiply(chain, _best_order(sides), 0, len(chain) - 1)
+    if first:
+        out = out.squeeze(0)
+    return out.squeeze(-1) if last else out
+
+
+def _best_order(sides: list[int]) -> dict[tuple[int, int], int]:
+    """Returns for each stretch of the chain where to cut it, by the usual table over ever longer stretches."""
+    n = len(sides) - 1
+    cost = {(i, i): 0 for i in range(n)}
+    cut: dict[tuple[int, int], int] = {}
+    for length in range(1, n):
+        for i in range(n - length):
+            j = i + length
+            costs = [(cost[i, k] + cost[k + 1, j] + sides[i] * sides[k + 1] * sides[j + 1], k) for k in range(i, j)]
+            cost[i, j], cut[i, j] = min(costs)
+    return cut
+
+
+def _multiply(chain: list[Tensor], cut: dict[tuple[int, int], int], i: int, j: int) -> Tensor:
+    if i == j:
+        return chain[i]
+    k = cut[i, j]
+    return matmul(_multiply(chain, cut, i, k), _multiply(chain, cut, k + 1, j))
+
+
+@composite()
+def chain_matmul(*matrices: Tensor) -> Tensor:
+    """Returns the product of matrices, in the order that takes the fewest multiplications."""
+    return matrices[0] if len(matrices) == 1 else multi_dot(matrices)
