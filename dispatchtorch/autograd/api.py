@@ -14,6 +14,7 @@ from dispatchtorch.dispatch.modes import modes
 from dispatchtorch.dispatch.node import Node, as_function
 from dispatchtorch.dispatch.record import refresh
 from dispatchtorch.dispatch.table import METHODS
+from dispatchtorch.tensor.key import Key
 from dispatchtorch.tensor.tensor import Tensor, extra_of, wrap
 
 __all__ = ["backward", "detect_anomaly", "grad", "is_anomaly_enabled", "set_detect_anomaly"]
@@ -31,6 +32,18 @@ _NAMES: Final = {
     "int32": "int", "int16": "short int", "int8": "signed char", "uint8": "unsigned char", "bool": "bool",
     "complex64": "c10::complex<float>", "complex128": "c10::complex<double>",
 }  # fmt: skip
+
+
+_ones: Final[dict[Key, tuple[Any, Key]]] = {}  # for 0-dimensional tensors: the number 1, and its key
+
+
+def _one_like(t: Tensor) -> Tensor:
+    """Returns 1 as a fresh 0-dimensional tensor: where most walks begin."""
+    key = t._key
+    known = _ones.get(key)
+    if known is None:
+        known = _ones[key] = (_ones_like(t)._a, key.fresh(True))
+    return wrap(key.backend.copy(known[0]), known[1])
 
 
 def _ones_like(t: Tensor) -> Tensor:
@@ -126,7 +139,7 @@ def _tensor_backward(
         if self._key.view:
             refresh(self)
         if self._key.dtype.category == FLOATING:
-            run((self,), (_ones_like(self),), retain_graph=bool(retain_graph), create_graph=False)
+            run((self,), (_one_like(self),), retain_graph=bool(retain_graph), create_graph=False)
             return
     backward(self, gradient, retain_graph, create_graph, inputs=inputs)
 

@@ -41,61 +41,84 @@ def run(
     heap: list[int] = []
     waiting: dict[int, list[Any]] = {}  # -seq -> [node, gradient, or list of gradients of several outputs]
     leaves: dict[int, list[Any]] = {}  # id -> [leaf, what arrived so far]
+    watched: list[int] = []  # of the leaves, those with hooks
     scope = None if inputs is None else _Scope(roots, inputs, accumulate)
     before = modes.grad
     modes.grad = create_graph
     try:
         for root, g in zip(roots, gradients, strict=True):
-            _send(root._edge or root, g, heap, waiting, leaves, None, 0)
+            _send(root._edge or root, g, heap, waiting, leaves, watched, None, 0)
         while heap:
             node, g = waiting.pop(heappop(heap))
-            if scope is not None and not scope.visits(node, g):
-                continue
-            if node.special:
-                g = _prepared(node, g)
-                grads = node.run(g) if node.where is None else run_checked(node, g)
-                if node.post_hooks:
-                    grads = call_post_hooks(node, grads, g)
-            else:
-                grads = node.run(g)
-            if not retain_graph:
-                node.release()
-            del g
-            for i, edge in enumerate(node.edges):
-                if edge is None:
-                    continue
-                got = grads[i]
-                if got is None:
-                    continue
-                kind = type(edge)
-                if kind is Node and edge.keys is None:  # the common cases, without a call
-                    if got._a.shape != edge.shape:
-                        got = _fit(got, edge.shape, node, i)
-                    place = -edge.seq
-                    slot = waiting.get(place)
-                    if slot is None:
-                        waiting[place] = [edge, got]
-                        heappush(heap, place)
-                    else:
-                        slot[1] = slot[1] + got
-                elif kind is Parameter or kind is Tensor:
-                    if got._a.shape != edge._a.shape:
-                        got = _fit(got, edge._a.shape, node, i)
-                    slot = leaves.get(id(edge))
-                    if slot is None:
-                        leaves[id(edge)] = [edge, got]
-                    else:
-                        slot[1] = slot[1] + got
+            while True:  # runs the node; goes round again where the next one is known without the heap
+                edges = node.edges
+                if scope is not None and not scope.visits(node, g):
+                    break
+                if type(node) is Node and not node.special:
+                    op = node.op
+                    grads = op.derive(node, g)
+                    if not retain_graph and op.keeps:
+                        node.release()
                 else:
-                    _send(edge, got, heap, waiting, leaves, node, i)
-            got = grads = None
-            if leaves and (hooked := [k for k, slot in leaves.items() if _is_watched(slot[0])]):
-                _finish_early(hooked, heap, waiting, leaves, scope)
+                    grads = _run_special(node, g, retain_graph)
+                g = ahead = None
+                for edge, got in zip(edges, grads):
+                    if edge is None or got is None:
+                        continue
+                    kind = type(edge)
+                    if kind is Node and edge.keys is None:  # the common cases, without a call
+                        if got._a.shape != edge.shape:
+                            got = _fit(got, edge.shape, node, edge)
+                        if ahead is None and not heap:
+                            ahead, g = edge, got
+                        elif edge is ahead:
+                            g = g + got
+                        else:
+                            place = -edge.seq
+                            slot = waiting.get(place)
+                            if slot is None:
+                                waiting[place] = [edge, got]
+                                heappush(heap, place)
+                            else:
+                                slot[1] = slot[1] + got
+                    elif kind is Parameter or kind is Tensor:
+                        if got._a.shape != edge._a.shape:
+                            got = _fit(got, edge._a.shape, node, edge)
+                        slot = leaves.get(id(edge))
+                        if slot is not None:
+                            slot[1] = slot[1] + got
+                        else:
+                            leaves[id(edge)] = [edge, got]
+                            if (extra := edge._extra) is not None and (extra.hooks or extra.post_hooks):
+                                watched.append(id(edge))
+                    else:
+                        _send(edge, got, heap, waiting, leaves, watched, node, edge)
+                got = grads = None
+                if ahead is not None and (heap or watched):
+                    waiting[-ahead.seq] = [ahead, g]
+                    heappush(heap, -ahead.seq)
+                    ahead = None
+                if watched:
+                    _finish_early(watched, waiting, leaves, scope)
+                if ahead is None:
+                    break
+                node = ahead
         for slot in leaves.values():
             _finish(slot, scope)
     finally:
         modes.grad = before
     return [] if scope is None else scope.captured
+
+
+def _run_special(node: Any, g: Any, retain_graph: bool) -> Any:
+    """Returns a node's gradients: one with hooks, several outputs, or code of its own."""
+    g = _prepared(node, g)
+    grads = node.run(g) if node.where is None else run_checked(node, g)
+    if node.post_hooks:
+        grads = call_post_hooks(node, grads, g)
+    if not retain_graph:
+        node.release()
+    return grads
 
 
 class _Scope:
@@ -159,7 +182,7 @@ def _reaching(roots: Sequence[Tensor], wanted: set[Any]) -> set[int]:
     return reach
 
 
-def _fit(g: Any, shape: tuple[int, ...], node: Any, i: int) -> Any:
+def _fit(g: Any, shape: tuple[int, ...], node: Any, edge: Any) -> Any:
     """Returns a gradient summed to the shape of what it belongs to: broadcasting undone, in one place."""
     have = tuple(g._a.shape)
     want = tuple(shape)
@@ -167,6 +190,7 @@ def _fit(g: Any, shape: tuple[int, ...], node: Any, i: int) -> Any:
         return g
     lead = len(have) - len(want)
     if lead < 0 or any(w not in (1, h) for h, w in zip(have[lead:], want, strict=True)):
+        i = 0 if node is None else next(i for i, e in enumerate(node.edges) if e is edge)
         raise RuntimeError(
             f"Function {'grad' if node is None else node.name()} returned an invalid gradient at index {i} - got "
             f"{list(have)} but expected shape compatible with {list(want)}"
@@ -181,21 +205,24 @@ def _send(
     heap: list[int],
     waiting: dict[int, list[Any]],
     leaves: dict[int, list[Any]],
+    watched: list[int],
     source: Any,
-    index: int,
+    via: Any,
 ) -> None:
     """Adds a gradient to what waits for a node or a leaf: any kind of edge."""
     if isinstance(edge, Tensor):
-        g = _fit(g, edge._a.shape, source, index)
+        g = _fit(g, edge._a.shape, source, via)
         slot = leaves.get(id(edge))
         if slot is None:
             leaves[id(edge)] = [edge, g]
+            if edge._extra is not None and (edge._extra.hooks or edge._extra.post_hooks):
+                watched.append(id(edge))
         else:
             slot[1] = slot[1] + g
         return
     node, nr = edge if type(edge) is tuple else (edge, 0)
     several = node.keys is not None
-    g = _fit(g, node.shape[nr] if several else node.shape, source, index)
+    g = _fit(g, node.shape[nr] if several else node.shape, source, via)
     slot = waiting.get(-node.seq)
     if slot is None:
         slot = waiting[-node.seq] = [node, [None] * len(node.shape) if several else None]
@@ -209,19 +236,12 @@ def _send(
 # --- leaves ----------------------------------------------------------------------------------------------------------
 
 
-def _is_watched(leaf: Tensor) -> bool:
-    extra = leaf._extra
-    return extra is not None and bool(extra.hooks or extra.post_hooks)
-
-
-def _finish_early(
-    watched: list[int], heap: list[int], waiting: dict[int, list[Any]], leaves: dict[int, list[Any]], scope: Any
-) -> None:
+def _finish_early(watched: list[int], waiting: dict[int, list[Any]], leaves: dict[int, list[Any]], scope: Any) -> None:
     """Finishes the watched leaves at which nothing can arrive any more."""
     to_come = {id(e) for n in _below([slot[0] for slot in waiting.values()]) for e in n.edges if isinstance(e, Tensor)}
-    for place in watched:
-        if place not in to_come:
-            _finish(leaves.pop(place), scope)
+    for place in [w for w in watched if w not in to_come]:
+        watched.remove(place)
+        _finish(leaves.pop(place), scope)
 
 
 def _finish(slot: list[Any], scope: _Scope | None) -> None:

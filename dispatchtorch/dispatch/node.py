@@ -84,11 +84,16 @@ class Node(_Slots):
         if saved is FREED:
             raise RuntimeError(FREED_MESSAGE)
         versions = self.versions
+        if versions is None:  # all were 0, and most still are
+            for value in saved:
+                if isinstance(value, Tensor) and value._cell is not None and value._cell.version:
+                    raise saved_error(value, 0)
+            return saved
         for i, value in enumerate(saved):
             if isinstance(value, Tensor):
                 cell = value._cell
-                if cell is not None and cell.version != (0 if versions is None else versions[i]):
-                    raise saved_error(value, 0 if versions is None else versions[i])
+                if cell is not None and cell.version != versions[i]:
+                    raise saved_error(value, versions[i])
         return saved
 
     def unpack_out(self) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, Final, TypeAlias
 
 from dispatchtorch.dispatch.node import Node
@@ -77,6 +78,7 @@ class Op:
         self.samples = samples
         self.check = check  # (keys, common dtype): raises torch's error for dtypes the op refuses, once, when planned
         self.masks = tuple("Mask" in str(p.annotation) for p in signature.parameters.values())
+        self.numbers = tuple("Number" in str(p.annotation) for p in signature.parameters.values())  # may be one
         self.signature = signature
         self.plans: dict[Any, Callable[..., Any]] = {}
         self.inplace_plans: dict[Any, Any] = {}
@@ -92,6 +94,7 @@ class Op:
         )
         self.targets = tuple(p for rule in self.rules for p in rule.positions)
         self.simple = all(rule.count == 1 for rule in self.rules) and LIST not in self.kinds
+        self.derive = self._derivation()
         self._node = node or self.name.strip("_").title().replace("_", "") + "Backward0"
 
     def __repr__(self) -> str:
@@ -142,6 +145,41 @@ class Op:
                 for rule, edge in zip(self.rules, edges, strict=True)
             ]
         return self._backward_joint(edges, saved, g, out)
+
+    def _derivation(self) -> Callable[[Node, Any], Sequence[Any]]:
+        """Returns `backward`, without a loop for an op of one or two arguments with a derivative each."""
+        if not self.simple or self.saves_out or len(self.rules) not in (1, 2):
+            return self.backward
+        keeps, first = self.keeps, self._evaluation(self.rules[0])
+        if len(self.rules) == 1:
+
+            def derive_one(node: Node, g: Any) -> Sequence[Any]:
+                return (first(node.unpack() if keeps else node.saved, g),)
+
+            return derive_one
+        second = self._evaluation(self.rules[1])
+
+        def derive_two(node: Node, g: Any) -> Sequence[Any]:
+            saved = node.unpack() if keeps else node.saved
+            one, two = node.edges
+            return (None if one is None else first(saved, g), None if two is None else second(saved, g))
+
+        return derive_two
+
+    def _evaluation(self, rule: Rule) -> Callable[[tuple[Any, ...], Any], Any]:
+        """Returns the rule's expression as a function of what was saved and the cotangent."""
+        expression, sources = rule.expression, rule.sources
+        cotangent = self.arity + len(self.facts)
+        if sources == (cotangent,):
+            return lambda saved, g: expression(g)
+        if len(sources) == 2 and sources[0] == cotangent:
+            other = sources[1]
+            return lambda saved, g: expression(g, saved[other])
+        if len(sources) == 2 and sources[1] == cotangent:
+            other = sources[0]
+            return lambda saved, g: expression(saved[other], g)
+        pick = itemgetter(*sources) if len(sources) > 1 else lambda pool: (pool[sources[0]],)
+        return lambda saved, g: expression(*pick((*saved, g)))
 
     def _backward_joint(self, edges: tuple[Any, ...], saved: tuple[Any, ...], g: Any, out: Any) -> Sequence[Any]:
         grads: list[Any] = []

@@ -36,7 +36,7 @@ def climb(op: Op, backend: Backend, key: Key | None = None) -> tuple[Kernel | No
         if take:
             chosen = found
 
-    rung("override hook", plugins.kernel_override(op.name, backend.name), "a plugin's kernel", "no plugin answers")
+    rung("override hook", plugins.kernel_override(op.name.strip("_"), backend.name), "a plugin's kernel", "no plugin answers")
     rung("backend kernel", backend.kernels.get(op.name), "the backend's own", "the backend gives none")
     shared = numpylike.KERNELS.get(op.name)
     rung(
@@ -73,7 +73,7 @@ def kernel_for(op: Op, key: Key, call: KernelCall) -> Kernel:
         reason = "" if gap is None else f"\nthe backend says: {gap.reason}"
         raise NoKernelError(f"no kernel for {op.name} on backend {backend.name!r}{reason}\n{ladder}")
     bound = backend.bind(chosen, call)
-    wrapped: Kernel = manager().wrap_kernel(op.name, backend.name, bound)[0]
+    wrapped: Kernel = manager().wrap_kernel(op.name.strip("_"), backend.name, bound)[0]
     return wrapped
 
 

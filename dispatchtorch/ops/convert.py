@@ -383,14 +383,13 @@ def _like_class(plain: Tensor, cls: type[Tensor], requires: bool) -> Tensor:
     return plain
 
 
-def rebuild(host: Any, requires: bool, cls: type[Tensor], state: dict[str, Any], grad: Any) -> Tensor:
-    """Returns a tensor from its pickled parts."""
+def rebuild(host: Any, order: tuple[int, ...], requires: bool, cls: type[Tensor], state: dict[str, Any], grad: Any) -> Tensor:
+    """Returns a tensor from its pickled parts: its values with the dims in the order in which they lie in memory."""
     made = interop.from_host(host)
-    strides = tuple([s // host.itemsize for s in host.strides])
-    if host.size and strides != contiguous_strides(host.shape):  # dense in another order of dims
-        order = sorted(range(host.ndim), key=lambda d: -strides[d])
-        rows = interop.from_host(host.transpose(order))
-        made = view_of(rows, Lens(host.shape, strides, 0))
+    if order != tuple(range(host.ndim)):
+        lens, back = lens_of(made), sorted(range(host.ndim), key=order.__getitem__)
+        rows = made
+        made = view_of(rows, Lens(tuple([lens.shape[d] for d in back]), tuple([lens.strides[d] for d in back]), 0))
         made._cell = Cell(storage_of(rows))
     out = _like_class(made, cls, requires)
     out.__dict__.update(state)
@@ -401,12 +400,15 @@ def rebuild(host: Any, requires: bool, cls: type[Tensor], state: dict[str, Any],
 
 def _reduce(self: Tensor, protocol: Any) -> Any:
     if self._edge is not None:
-        raise RuntimeError(
-            "Cannot pickle a tensor that has a history; detach() it first"
-        )
-    host = interop.to_host(self).copy(order="K")
+        raise RuntimeError("Cannot pickle a tensor that has a history; detach() it first")
+    lens = lens_of(self)
+    order = tuple(sorted(range(len(lens.shape)), key=lambda d: -lens.strides[d]))
+    inner = tuple([lens.shape[d] for d in order])
+    if tuple([lens.strides[d] for d in order]) != contiguous_strides(inner):  # with gaps or repeats: row-major
+        order = tuple(range(len(lens.shape)))
+    host = interop.to_host(self).transpose(order).copy()
     grad = None if self._extra is None else self._extra.grad
-    return rebuild, (host, self._key.requires, type(self), dict(self.__dict__), grad)
+    return rebuild, (host, order, self._key.requires, type(self), dict(self.__dict__), grad)
 
 
 METHODS.update(
