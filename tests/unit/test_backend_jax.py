@@ -135,3 +135,14 @@ def test_special_functions_at_their_poles(backend):
 def test_an_index_picks_from_the_end_too(backend):
     index = backend.bind(backend.kernels["_index"], KernelCall("_index", static=(2,)))
     assert index(jnp.arange(12).reshape(3, 4), [jnp.array([0, -1])], (1,)).tolist() == [[0, 3], [4, 7], [8, 11]]
+
+
+@pytest.mark.parametrize(("op", "expected"), [("_div_floor", [-4, 3, -4]), ("_div_trunc", [-3, 3, -3])])
+def test_integers_are_not_divided_by_zero(backend, op, expected):
+    divide = backend.bind(backend.kernels[op], KernelCall(op, elementwise=True))
+    a = jnp.array([-7, 7, 7])
+    assert divide(a, jnp.array([2, 2, -2])).tolist() == expected
+    with pytest.raises(RuntimeError, match=r"^ZeroDivisionError$"):
+        divide(a, 0)
+    assert divide(a.astype(jnp.float32), 0.0).tolist() == [-np.inf, np.inf, np.inf]
+    assert jax.jit(divide)(a, 2).shape == (3,)  # no values, no check

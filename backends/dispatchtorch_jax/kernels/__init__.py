@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Final
 
 from dispatchtorch.plugin import Kernel
-from dispatchtorch_jax.kernels import create, index, special
+from dispatchtorch_jax.kernels import create, division, index, special
 
 __all__ = ["EAGER", "KERNELS"]
 
-KERNELS: Final[dict[str, Kernel]] = {**create.KERNELS, **index.KERNELS, **special.KERNELS}
-EAGER: Final[frozenset[Kernel]] = frozenset(create.EAGER)
+KERNELS: Final[dict[str, Kernel]] = {**create.KERNELS, **division.KERNELS, **index.KERNELS, **special.KERNELS}
+EAGER: Final[frozenset[Kernel]] = frozenset((*create.EAGER, *division.EAGER))
