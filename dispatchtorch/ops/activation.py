@@ -1,7 +1,7 @@
 """Activations as ops: their kernels, and their derivatives at the kinks as torch has them.
 
-`torch.nn.functional` gives them torch's signatures; what is called here without an underscore is for it. Names of nodes are
-torch's. Integers are refused where torch has no kernel for them.
+`torch.nn.functional` gives them torch's signatures; what is called here without an underscore is for it. Names of
+nodes are torch's. Integers are refused where torch has no kernel for them.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
     shape, count = tuple(input._a.shape), int(weight._a.size)
     if len(weight._a.shape) > 1:
         raise RuntimeError(
-            "prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = " f"{len(weight._a.shape)}"
+            f"prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = {len(weight._a.shape)}"
         )
     if count != 1:
         if not shape:
@@ -459,6 +459,3 @@ def softsign(input: Tensor) -> Tensor:
 def tanhshrink(input: Tensor) -> Tensor:
     """Returns ``input - tanh(input)``."""
     return input - tanh(input)
-
-
-

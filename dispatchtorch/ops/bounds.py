@@ -7,7 +7,7 @@ from typing import Any
 from dispatchtorch._base.dtypes import BOOL, INTEGRAL, DType
 from dispatchtorch.dispatch.table import FUNCTIONS, METHODS, composite, pointwise
 from dispatchtorch.ops import refusals
-from dispatchtorch.ops.compare import masked_fill, where
+from dispatchtorch.ops.compare import ge, le, masked_fill, where
 from dispatchtorch.ops.pointwise import Number, Operand, _zeros, conj_of
 from dispatchtorch.ops.samples import Maker, Sample, binary, unary
 from dispatchtorch.tensor.tensor import Tensor
@@ -17,8 +17,8 @@ from dispatchtorch.tensor.tensor import Tensor
 
 def _inside(input: Tensor, min: Operand, max: Operand) -> Tensor:
     if min is None:
-        return input <= max
-    return input >= min if max is None else (input >= min) & (input <= max)
+        return le(input, max)
+    return ge(input, min) if max is None else ge(input, min) & le(input, max)
 
 
 def _min_backward(g: Tensor, input: Tensor, min: Operand, max: Operand) -> Tensor:
@@ -37,7 +37,7 @@ def _max_backward(g: Tensor, input: Tensor, min: Operand, max: Operand) -> Tenso
         "min": _min_backward,
         "max": _max_backward,
     },
-    node=lambda node: "ClampBackward0" if node.edges[1] or node.edges[2] else "ClampBackward1",
+    node=lambda node: "ClampBackward1" if node.edges[1] is None and node.edges[2] is None else "ClampBackward0",
     check=refusals.not_complex("clamp is not supported for complex types", NotImplementedError),
 )
 def _clamp(input: Tensor, min: Tensor | Number | None = None, max: Tensor | Number | None = None) -> Tensor:
@@ -120,12 +120,14 @@ def _halves(g: Tensor, mine: Tensor, other: Tensor, lost: Tensor) -> Tensor:
     },
     inplace=False,
     check=refusals.not_complex("maximum not implemented for complex tensors."),
-    samples=binary(),
-    method=False,
-    out=False,
+    samples=binary(number=False),
 )
-def _maximum(input: Tensor, other: Tensor) -> Tensor:
-    """Returns the larger values; nan where either is."""
+def maximum(input: Tensor, other: Tensor) -> Tensor:
+    """Returns the larger values; nan where either is.
+
+    >>> torch.maximum(torch.tensor([1.0, 5.0]), torch.tensor([3.0, 2.0]))
+    tensor([3., 5.])
+    """
     ...
 
 
@@ -136,42 +138,15 @@ def _maximum(input: Tensor, other: Tensor) -> Tensor:
     },
     inplace=False,
     check=refusals.not_complex("minimum not implemented for complex tensors."),
-    samples=binary(),
+    samples=binary(number=False),
 )
-def _minimum(input: Tensor, other: Tensor) -> Tensor:
-    """Returns the smaller values; nan where either is."""
-    ...
-
-
-def _need_tensors(name: str, *operands: Any) -> None:
-    for position, value in enumerate(operands):
-        if not isinstance(value, Tensor):
-            param = ("input", "other")[position]
-            raise TypeError(f"{name}(): argument '{param}' (position {position + 1}) must be Tensor, not {type(value).__name__}")
-
-
-@composite(method=True, out=True)
-def maximum(input: Tensor, other: Tensor) -> Tensor:
-    """Returns the larger values; nan where either is.
-
-    >>> torch.maximum(torch.tensor([1.0, 5.0]), torch.tensor([3.0, 2.0]))
-    tensor([3., 5.])
-    """
-    if type(other) is not Tensor:
-        _need_tensors("maximum", input, other)
-    return _maximum(input, other)
-
-
-@composite(method=True, out=True)
 def minimum(input: Tensor, other: Tensor) -> Tensor:
     """Returns the smaller values; nan where either is.
 
     >>> torch.minimum(torch.tensor([1.0, 5.0]), torch.tensor([3.0, 2.0]))
     tensor([1., 2.])
     """
-    if type(other) is not Tensor:
-        _need_tensors("minimum", input, other)
-    return _minimum(input, other)
+    ...
 
 
 def _isnan(x: Tensor) -> Tensor:
@@ -185,9 +160,9 @@ def _isnan(x: Tensor) -> Tensor:
     },
     inplace=False,
     check=refusals.not_complex("fmax not implemented for complex tensors."),
-    samples=binary(),
+    samples=binary(number=False),
 )
-def fmax(input: Tensor, other: Tensor | Number) -> Tensor:
+def fmax(input: Tensor, other: Tensor) -> Tensor:
     """Returns the larger values; a number where only one is nan.
 
     >>> torch.fmax(torch.tensor([1.0, 5.0]), torch.tensor([3.0, float("nan")]))
@@ -203,9 +178,9 @@ def fmax(input: Tensor, other: Tensor | Number) -> Tensor:
     },
     inplace=False,
     check=refusals.not_complex("fmin not implemented for complex tensors."),
-    samples=binary(),
+    samples=binary(number=False),
 )
-def fmin(input: Tensor, other: Tensor | Number) -> Tensor:
+def fmin(input: Tensor, other: Tensor) -> Tensor:
     """Returns the smaller values; a number where only one is nan.
 
     >>> torch.fmin(torch.tensor([1.0, 5.0]), torch.tensor([3.0, float("nan")]))
@@ -220,9 +195,9 @@ def fmin(input: Tensor, other: Tensor | Number) -> Tensor:
         "other": lambda g, other, out: g * (other / out),
     },
     check=refusals.not_implemented("hypot_cpu", "bool", "integral", "complex"),
-    samples=binary(low=0.5),
+    samples=binary(low=0.5, number=False),
 )
-def hypot(input: Tensor, other: Tensor | Number) -> Tensor:
+def hypot(input: Tensor, other: Tensor) -> Tensor:
     """Returns ``sqrt(input**2 + other**2)`` without overflow.
 
     >>> torch.hypot(torch.tensor([3.0]), torch.tensor([4.0]))
@@ -371,8 +346,8 @@ def _same_dtypes(keys: Any, common: DType) -> None:
         if hasattr(key, "dtype") and key.dtype is not keys[0].dtype:
             first, other = keys[0].dtype, key.dtype
             raise RuntimeError(f"expected dtype {_spoken(first)} for `{name}` but got dtype {_spoken(other)}")
-    if common.category <= INTEGRAL:
-        raise NotImplementedError(f"\"lerp_kernel_scalar\" not implemented for '{common.legacy}'")
+    if keys[0].dtype.category <= INTEGRAL:
+        raise NotImplementedError(f"\"lerp_kernel_scalar\" not implemented for '{keys[0].dtype.legacy}'")
 
 
 _SPOKEN = {

@@ -8,12 +8,22 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from dispatchtorch._base.dtypes import BOOL, COMPLEX, FLOATING, INTEGRAL, DType, bool_, of_number, result_category, uint8
+from dispatchtorch._base.dtypes import (
+    BOOL,
+    COMPLEX,
+    FLOATING,
+    INTEGRAL,
+    DType,
+    bool_,
+    of_number,
+    result_category,
+    uint8,
+)
 from dispatchtorch.dispatch.op import MaskTensor
 from dispatchtorch.dispatch.plans import make_operator
 from dispatchtorch.dispatch.table import FUNCTIONS, METHODS, composite, pointwise
 from dispatchtorch.ops import refusals
-from dispatchtorch.ops.pointwise import Number, Operand
+from dispatchtorch.ops.pointwise import Number, Operand, swapped
 from dispatchtorch.ops.samples import Maker, Sample, binary, unary
 from dispatchtorch.tensor.key import intern_key
 from dispatchtorch.tensor.tensor import Tensor, wrap
@@ -119,7 +129,10 @@ def isfinite(input: Tensor) -> Tensor:
 
 
 @pointwise(
-    dtype="bool", inplace=False, check=refusals.not_complex("isposinf does not support complex inputs."), samples=unary()
+    dtype="bool",
+    inplace=False,
+    check=refusals.not_complex("isposinf does not support complex inputs."),
+    samples=unary(),
 )
 def isposinf(input: Tensor) -> Tensor:
     """Returns where values are plus infinity.
@@ -131,7 +144,10 @@ def isposinf(input: Tensor) -> Tensor:
 
 
 @pointwise(
-    dtype="bool", inplace=False, check=refusals.not_complex("isneginf does not support complex inputs."), samples=unary()
+    dtype="bool",
+    inplace=False,
+    check=refusals.not_complex("isneginf does not support complex inputs."),
+    samples=unary(),
 )
 def isneginf(input: Tensor) -> Tensor:
     """Returns where values are minus infinity.
@@ -143,7 +159,9 @@ def isneginf(input: Tensor) -> Tensor:
 
 
 @pointwise(
-    dtype="bool", inplace=False, samples=unary(),
+    dtype="bool",
+    inplace=False,
+    samples=unary(),
     check=refusals.not_complex("signbit is not implemented for complex tensors.", NotImplementedError),
 )
 def signbit(input: Tensor) -> Tensor:
@@ -158,7 +176,7 @@ def signbit(input: Tensor) -> Tensor:
 # --- logic and bits --------------------------------------------------------------------------------------------------
 
 
-@pointwise(dtype="bool", samples=binary())
+@pointwise(dtype="bool", samples=binary(number=False))
 def logical_and(input: Tensor, other: Tensor) -> Tensor:
     """Returns where both are not zero.
 
@@ -168,7 +186,7 @@ def logical_and(input: Tensor, other: Tensor) -> Tensor:
     ...
 
 
-@pointwise(dtype="bool", samples=binary())
+@pointwise(dtype="bool", samples=binary(number=False))
 def logical_or(input: Tensor, other: Tensor) -> Tensor:
     """Returns where either is not zero.
 
@@ -178,7 +196,7 @@ def logical_or(input: Tensor, other: Tensor) -> Tensor:
     ...
 
 
-@pointwise(dtype="bool", samples=binary())
+@pointwise(dtype="bool", samples=binary(number=False))
 def logical_xor(input: Tensor, other: Tensor) -> Tensor:
     """Returns where exactly one is not zero.
 
@@ -202,8 +220,12 @@ def _bits(name: str) -> refusals.Check:
     return refusals.not_implemented(f"{name}_cpu", "floating", "complex")
 
 
+def _shifts(name: str) -> refusals.Check:
+    return refusals.not_implemented(f"{name}_cpu", "bool", "floating", "complex")
+
+
 @pointwise(check=_bits("bitwise_and"))
-def bitwise_and(input: Tensor, other: Tensor | Number) -> Tensor:
+def bitwise_and(input: Tensor | Number, other: Tensor | Number) -> Tensor:
     """Returns the bits that both have.
 
     >>> torch.tensor([6, 5]) & 4
@@ -213,7 +235,7 @@ def bitwise_and(input: Tensor, other: Tensor | Number) -> Tensor:
 
 
 @pointwise(check=_bits("bitwise_or"))
-def bitwise_or(input: Tensor, other: Tensor | Number) -> Tensor:
+def bitwise_or(input: Tensor | Number, other: Tensor | Number) -> Tensor:
     """Returns the bits that either has.
 
     >>> torch.tensor([6, 5]) | 1
@@ -223,7 +245,7 @@ def bitwise_or(input: Tensor, other: Tensor | Number) -> Tensor:
 
 
 @pointwise(check=_bits("bitwise_xor"))
-def bitwise_xor(input: Tensor, other: Tensor | Number) -> Tensor:
+def bitwise_xor(input: Tensor | Number, other: Tensor | Number) -> Tensor:
     """Returns the bits that exactly one has.
 
     >>> torch.tensor([6, 5]) ^ 1
@@ -242,8 +264,8 @@ def bitwise_not(input: Tensor) -> Tensor:
     ...
 
 
-@pointwise(kernel="left_shift", check=_bits("lshift"))
-def bitwise_left_shift(input: Tensor, other: Tensor | Number) -> Tensor:
+@pointwise(kernel="left_shift", check=_shifts("lshift"))
+def bitwise_left_shift(input: Tensor | Number, other: Tensor | Number) -> Tensor:
     """Returns the bits moved up.
 
     >>> torch.tensor([1, 2]) << 2
@@ -252,8 +274,8 @@ def bitwise_left_shift(input: Tensor, other: Tensor | Number) -> Tensor:
     ...
 
 
-@pointwise(kernel="right_shift", check=_bits("rshift"))
-def bitwise_right_shift(input: Tensor, other: Tensor | Number) -> Tensor:
+@pointwise(kernel="right_shift", check=_shifts("rshift"))
+def bitwise_right_shift(input: Tensor | Number, other: Tensor | Number) -> Tensor:
     """Returns the bits moved down, the sign kept.
 
     >>> torch.tensor([8, -8]) >> 2
@@ -296,8 +318,8 @@ def _condition(condition: Any) -> Tensor:
         raise TypeError(f"where(): argument 'condition' (position 1) must be Tensor, not {type(condition).__name__}")
     if condition._key.dtype is uint8:
         warnings.warn(
-            "where received a uint8 condition tensor. This behavior is deprecated and will be removed in a future version "
-            "of PyTorch. Use a boolean condition instead.",
+            "where received a uint8 condition tensor. This behavior is deprecated and will be removed in a future "
+            "version of PyTorch. Use a boolean condition instead.",
             UserWarning,
             stacklevel=3,
         )
@@ -364,7 +386,9 @@ def _fits(value: Any, dtype: DType) -> bool:
     if dtype.category != INTEGRAL:
         return True
     bits = 8 * dtype.itemsize
-    low, high = (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) if dtype.is_signed else (-(1 << bits) + 1, (1 << bits) - 1)
+    top = (1 << (bits - 1 if dtype.is_signed else bits)) - 1
+    low = -top - 1 if dtype.is_signed else 0 if isinstance(value, float) else -top
+    high = top
     return bool(low <= value <= high)
 
 
@@ -381,7 +405,7 @@ def _fill(masked: bool, input: Tensor, mask: Tensor, value: Operand) -> Tensor:
             if dtype.category < COMPLEX:
                 value = value.real if isinstance(value, complex) else value
                 value = bool(value) if dtype.category == BOOL else int(value) if dtype.category == INTEGRAL else value
-        return (_masked_fill.inplace if masked else _masked_fill)(input, mask, value)  # type: ignore[attr-defined, no-any-return]  # derived
+        return (_masked_fill.inplace if masked else _masked_fill)(input, mask, value)  # type: ignore[attr-defined]  # derived
     if value._a.shape != ():
         raise RuntimeError(
             "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with "
@@ -389,7 +413,7 @@ def _fill(masked: bool, input: Tensor, mask: Tensor, value: Operand) -> Tensor:
         )
     if value._key.dtype is not dtype:
         value = value.to(dtype)
-    return (_masked_fill_tensor.inplace if masked else _masked_fill_tensor)(input, mask, value)  # type: ignore[attr-defined, no-any-return]  # derived
+    return (_masked_fill_tensor.inplace if masked else _masked_fill_tensor)(input, mask, value)  # type: ignore[attr-defined]  # derived
 
 
 _SPOKEN = {
@@ -427,9 +451,7 @@ def masked_fill(input: Tensor, mask: Tensor, value: Operand) -> Tensor:
 
 
 @composite(method=True)
-def isclose(
-    input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False
-) -> Tensor:
+def isclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Tensor:
     """Returns where ``|input - other| <= atol + rtol * |other|``; infinities only equal themselves.
 
     >>> torch.isclose(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 2.1]))
@@ -491,13 +513,6 @@ def _invert(self: Tensor) -> Tensor:
     return bitwise_not(self)
 
 
-def _swapped(entry: Any) -> Any:
-    def swapped(self: Tensor, other: Operand) -> Tensor:
-        return entry(other, self)  # type: ignore[no-any-return]  # an entry of the table
-
-    return swapped
-
-
 for _dunder, _op in {
     "__eq__": eq, "__ne__": ne, "__lt__": lt, "__le__": le, "__gt__": gt, "__ge__": ge,
     "__and__": bitwise_and, "__or__": bitwise_or, "__xor__": bitwise_xor,
@@ -505,8 +520,8 @@ for _dunder, _op in {
     "__lshift__": bitwise_left_shift, "__rshift__": bitwise_right_shift,
 }.items():  # fmt: skip
     METHODS[_dunder] = make_operator(_op)
-METHODS["__rlshift__"] = _swapped(bitwise_left_shift)
-METHODS["__rrshift__"] = _swapped(bitwise_right_shift)
+METHODS["__rlshift__"] = swapped(bitwise_left_shift)
+METHODS["__rrshift__"] = swapped(bitwise_right_shift)
 METHODS["__invert__"] = _invert
 METHODS["__iand__"] = METHODS["bitwise_and_"]
 METHODS["__ior__"] = METHODS["bitwise_or_"]

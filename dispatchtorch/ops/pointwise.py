@@ -1,6 +1,6 @@
 """Elementwise arithmetic: one value out for one in, broadcasting; the dtype is the promoted one.
 
-Derivatives are expressions over ops; torch's choice at the kinks (0 for ``abs`` at 0, half for a tied maximum, ...) is kept.
+Derivatives are expressions over ops; torch's choice at the kinks (0 for ``abs`` at 0, half for a tied maximum) is kept.
 Knows no kernel and no backend.
 """
 
@@ -41,7 +41,7 @@ def _zeros(input: Tensor) -> Tensor:
 
 
 @pointwise(grad={"input": lambda g: g, "other": lambda g: g}, kernel="add", node="AddBackward0", samples=binary())
-def _add(input: Tensor, other: Tensor | Number) -> Tensor:
+def _add(input: Tensor | Number, other: Tensor | Number) -> Tensor:
     """Returns ``input + other``."""
     ...
 
@@ -53,7 +53,7 @@ def _add(input: Tensor, other: Tensor | Number) -> Tensor:
     check=refusals.subtraction,
     samples=binary(),
 )
-def _sub(input: Tensor, other: Tensor | Number) -> Tensor:
+def _sub(input: Tensor | Number, other: Tensor | Number) -> Tensor:
     """Returns ``input - other``."""
     ...
 
@@ -143,7 +143,7 @@ def rsub(input: Tensor, other: Operand, *, alpha: Number = 1) -> Tensor:
     kernel="multiply",
     samples=binary(),
 )
-def mul(input: Tensor, other: Tensor | Number) -> Tensor:
+def mul(input: Tensor | Number, other: Tensor | Number) -> Tensor:
     """Returns ``input * other``.
 
     >>> torch.tensor([1.0, 2.0]) * 3
@@ -162,29 +162,45 @@ def mul(input: Tensor, other: Tensor | Number) -> Tensor:
     node="DivBackward0",
     samples=binary(low=0.5),
 )
-def _div(input: Tensor, other: Tensor | Number) -> Tensor:
+def _div(input: Tensor | Number, other: Tensor | Number) -> Tensor:
     """Returns ``input / other``."""
+    ...
+
+
+def _no_slope(g: Tensor) -> Tensor:
+    raise RuntimeError("derivative for aten::floor_divide is not implemented")
+
+
+@pointwise(
+    grad={"input": _no_slope, "other": _no_slope},
+    node="NotImplemented",
+    check=refusals.not_implemented("div_floor_cpu", "bool", "complex"),
+    samples=binary(low=0.5),
+)
+def _floor_divide(input: Tensor | Number, other: Tensor | Number) -> Tensor:
+    """Returns the quotient rounded down; unlike `_div_floor` without a derivative, as in torch."""
     ...
 
 
 @pointwise(
     kernel="floor_divide",
-    node="NotImplemented",
     check=refusals.not_implemented("div_floor_cpu", "bool", "complex"),
+    node="DivBackward2",
     grad={"input": lambda g: _zeros(g), "other": lambda g: _zeros(g)},
     samples=binary(low=0.5),
 )
-def _div_floor(input: Tensor, other: Tensor | Number) -> Tensor:
+def _div_floor(input: Tensor | Number, other: Tensor | Number) -> Tensor:
     """Returns the quotient rounded down."""
     ...
 
 
 @pointwise(
     grad={"input": lambda g: _zeros(g), "other": lambda g: _zeros(g)},
+    node="DivBackward2",
     check=refusals.not_implemented("div_trunc_cpu", "bool", "complex"),
     samples=binary(low=0.5),
 )
-def _div_trunc(input: Tensor, other: Tensor | Number) -> Tensor:
+def _div_trunc(input: Tensor | Number, other: Tensor | Number) -> Tensor:
     """Returns the quotient rounded towards zero."""
     ...
 
@@ -224,14 +240,14 @@ def true_divide(input: Operand, other: Operand) -> Tensor:
     return _div(input, other)
 
 
-@composite(method=True, out=True, inplace=_div_floor.inplace)  # type: ignore[attr-defined]  # derived
+@composite(method=True, out=True, inplace=_floor_divide.inplace)  # type: ignore[attr-defined]  # derived
 def floor_divide(input: Operand, other: Operand) -> Tensor:
     """Returns the quotient rounded down.
 
     >>> torch.floor_divide(torch.tensor([-7, 7]), 2)
     tensor([-4,  3])
     """
-    return _div_floor(input, other)
+    return _floor_divide(input, other)
 
 
 @pointwise(
@@ -240,7 +256,7 @@ def floor_divide(input: Operand, other: Operand) -> Tensor:
     check=refusals.not_implemented("remainder_cpu", "bool", "complex"),
     samples=binary(low=0.5),
 )
-def remainder(input: Tensor, other: Tensor | Number) -> Tensor:
+def remainder(input: Tensor | Number, other: Tensor | Number) -> Tensor:
     """Returns what is left of ``input`` after division by ``other``, with the divisor's sign.
 
     >>> torch.remainder(torch.tensor([-7.0, 7.0]), 3)
@@ -265,7 +281,9 @@ def fmod(input: Tensor, other: Tensor | Number) -> Tensor:
 
 
 @pointwise(
-    grad={"input": lambda g, out: -g * conj_of(out * out)}, dtype="float", samples=unary(low=0.5),
+    grad={"input": lambda g, out: -g * conj_of(out * out)},
+    dtype="float",
+    samples=unary(low=0.5),
 )
 def reciprocal(input: Tensor) -> Tensor:
     """Returns ``1 / input``.
@@ -288,9 +306,14 @@ def _addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, value: Number) -> 
     ...
 
 
+def _fitting(input: Tensor, value: Number) -> Number:
+    return int(value.real) if input._key.dtype.category == INTEGRAL else value
+
+
 def addcmul_(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Number = 1) -> Tensor:
     """Adds a scaled product in place."""
-    return _addcmul.inplace(input, tensor1, tensor2, value)  # type: ignore[attr-defined, no-any-return]  # derived
+    entry = _addcmul.inplace  # type: ignore[attr-defined]  # derived by the decorator
+    return entry(input, tensor1, tensor2, _fitting(input, value))  # type: ignore[no-any-return]  # as above
 
 
 @composite(method=True, out=True, inplace=addcmul_)
@@ -300,17 +323,17 @@ def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Number = 
     >>> torch.addcmul(torch.ones(2), torch.ones(2), torch.ones(2), value=2)
     tensor([3., 3.])
     """
-    return _addcmul(input, tensor1, tensor2, value)
+    return _addcmul(input, tensor1, tensor2, _fitting(input, value))
 
 
 def _no_integer_division(keys: Any, common: DType) -> None:
     if keys[1].dtype.category <= INTEGRAL and keys[2].dtype.category <= INTEGRAL:
         raise RuntimeError(
-            "Integer division with addcdiv is no longer supported, and in a future  release addcdiv will perform a true "
-            "division of tensor1 and tensor2. The historic addcdiv behavior can be implemented as (input + value * "
-            "torch.trunc(tensor1 / tensor2)).to(input.dtype) for integer inputs and as (input + value * tensor1 / tensor2) "
-            "for float inputs. The future addcdiv behavior is just the latter implementation: (input + value * tensor1 / "
-            "tensor2), for all dtypes."
+            "Integer division with addcdiv is no longer supported, and in a future  release addcdiv will perform a "
+            "true division of tensor1 and tensor2. The historic addcdiv behavior can be implemented as (input + value "
+            "* torch.trunc(tensor1 / tensor2)).to(input.dtype) for integer inputs and as (input + value * tensor1 / "
+            "tensor2) for float inputs. The future addcdiv behavior is just the latter implementation: (input + value "
+            "* tensor1 / tensor2), for all dtypes."
         )
 
 
@@ -348,8 +371,8 @@ def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Number = 
 def _no_bool_negation(keys: Any, common: DType) -> None:
     if common.category == BOOL:
         raise RuntimeError(
-            "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use the "
-            "`~` or `logical_not()` operator instead."
+            "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use "
+            "the `~` or `logical_not()` operator instead."
         )
 
 
@@ -432,6 +455,7 @@ def _copysign_backward(g: Tensor, input: Tensor, out: Tensor) -> Tensor:
 
 @pointwise(
     grad={"input": _copysign_backward, "other": lambda g: _zeros(g)},
+    node=lambda node: "CopysignBackward1" if node.edges[1] is None else "CopysignBackward0",
     dtype="float",
     samples=binary(low=0.5),
 )
@@ -462,12 +486,13 @@ def _rtruediv(self: Tensor, other: Operand) -> Any:
     return _multiply(reciprocal(self), other)
 
 
-def _rfloordiv(self: Tensor, other: Operand) -> Tensor:
-    return _div_floor(other, self)
+def swapped(entry: Any) -> Any:
+    """Returns the operator for a number on the left: NotImplemented for anything else."""
 
+    def operator(self: Tensor, other: Operand) -> Any:
+        return entry(other, self) if isinstance(other, (bool, int, float, complex, Tensor)) else NotImplemented
 
-def _rmod(self: Tensor, other: Operand) -> Tensor:
-    return remainder(other, self)
+    return operator
 
 
 METHODS["__add__"] = METHODS["__radd__"] = make_operator(_add)
@@ -476,10 +501,10 @@ METHODS["__rsub__"] = make_operator(_rsub)
 METHODS["__mul__"] = METHODS["__rmul__"] = _multiply
 METHODS["__truediv__"] = METHODS["__div__"] = make_operator(_div)
 METHODS["__rtruediv__"] = METHODS["__rdiv__"] = _rtruediv
-METHODS["__floordiv__"] = make_operator(_div_floor)
-METHODS["__rfloordiv__"] = _rfloordiv
+METHODS["__floordiv__"] = make_operator(_floor_divide)
+METHODS["__rfloordiv__"] = swapped(_floor_divide)
 METHODS["__mod__"] = make_operator(remainder)
-METHODS["__rmod__"] = _rmod
+METHODS["__rmod__"] = swapped(remainder)
 METHODS["__neg__"] = neg
 METHODS["__pos__"] = positive
 METHODS["__abs__"] = abs
@@ -489,7 +514,7 @@ for _dunder, _op in {
     "__imul__": mul,
     "__itruediv__": _div,
     "__idiv__": _div,
-    "__ifloordiv__": _div_floor,
+    "__ifloordiv__": _floor_divide,
     "__imod__": remainder,
 }.items():
     METHODS[_dunder] = _op.inplace  # type: ignore[attr-defined]  # derived by the decorator

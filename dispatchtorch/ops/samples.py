@@ -43,13 +43,14 @@ def unary(low: float = -2.0, high: float = 2.0) -> Sampler:
     return sampler
 
 
-def binary(low: float = -2.0, high: float = 2.0) -> Sampler:
-    """Returns a sampler of two arguments: equal shapes, broadcasting both ways, 0-dimensional, and a number."""
+def binary(low: float = -2.0, high: float = 2.0, *, number: bool = True) -> Sampler:
+    """Returns a sampler of two arguments: equal shapes, broadcasting both ways, 0-dimensional, and perhaps a number."""
 
     def sampler(make: Maker) -> Iterator[Sample]:
         yield Sample((make(3, 4, low=low, high=high), make(3, 4, low=low, high=high)))
         yield Sample((make(3, 1, low=low, high=high), make(4, low=low, high=high)))
         yield Sample((make(2, 3, low=low, high=high), make(low=low, high=high)))
-        yield Sample((make(2, 3, low=low, high=high), max(low, 0.5) + 0.75))
+        if number:
+            yield Sample((make(2, 3, low=low, high=high), max(low, 0.5) + 0.75))
 
     return sampler

@@ -8,7 +8,7 @@ from typing import Any
 from dispatchtorch._base.dtypes import COMPLEX, FLOATING
 from dispatchtorch.dispatch.table import FUNCTIONS, METHODS, composite, pointwise
 from dispatchtorch.ops import refusals
-from dispatchtorch.ops.compare import _where, masked_fill
+from dispatchtorch.ops.compare import masked_fill
 from dispatchtorch.ops.pointwise import Number, Operand, _zeros, conj_of
 from dispatchtorch.ops.samples import Maker, Sample, binary, unary
 from dispatchtorch.tensor.tensor import Tensor
@@ -105,7 +105,7 @@ _floats_only = refusals.not_implemented
     },
     inplace=False,
     check=_floats_only("logaddexp_cpu", "bool", "integral"),
-    samples=binary(),
+    samples=binary(number=False),
 )
 def logaddexp(input: Tensor, other: Tensor) -> Tensor:
     """Returns ``log(exp(input) + exp(other))`` without overflow.
@@ -123,7 +123,7 @@ def logaddexp(input: Tensor, other: Tensor) -> Tensor:
     },
     inplace=False,
     check=_floats_only("logaddexp2_cpu", "bool", "integral"),
-    samples=binary(),
+    samples=binary(number=False),
 )
 def logaddexp2(input: Tensor, other: Tensor) -> Tensor:
     """Returns ``log2(2**input + 2**other)`` without overflow.
@@ -222,7 +222,7 @@ def _over_square(g: Tensor, part: Tensor, input: Tensor, other: Tensor) -> Tenso
     kernel="arctan2",
     dtype="float",
     check=_floats_only("atan2_cpu", "complex"),
-    samples=binary(low=0.5),
+    samples=binary(low=0.5, number=False),
 )
 def atan2(input: Tensor, other: Tensor) -> Tensor:
     """Returns the angles of the points ``(other, input)``, in radians.

@@ -1,7 +1,7 @@
 """Special functions that array libraries mostly lack, over any numpy-like namespace.
 
-Everything is computed in float64, to a few units in its last place, and given back in the argument's dtype. Coefficients
-are least-squares fits to 60-digit values (relative weights, Chebyshev nodes); no table is copied from anywhere.
+Everything is computed in float64, to a few units in its last place, and given back in the argument's dtype.
+Coefficients are least-squares fits to 60-digit values (relative weights, Chebyshev nodes), made for this file.
 """
 
 from __future__ import annotations

@@ -1,0 +1,66 @@
+"""Running a chain of in-place ufuncs block by block, so that what one writes the next still finds in the cache.
+
+A fresh large temporary costs more than the arithmetic on it; a chain over blocks has one fresh array, the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+
+__all__ = ["BLOCK", "blocked", "scratch_blocked"]
+
+BLOCK: Final = 1 << 14  # elements; four float32 buffers of it fit the second-level cache
+Body = Callable[..., None]
+
+
+def _flat(arrays: tuple[Any, ...]) -> bool:
+    first = arrays[0]
+    return all(a.shape == first.shape and a.flags.c_contiguous for a in arrays)
+
+
+def blocked(body: Body) -> Callable[..., Any]:
+    """Returns a kernel for ``body(*arrays, out)``, an elementwise chain that may use ``out`` freely."""
+
+    def kernel(*arrays: Any) -> Any:
+        first = arrays[0]
+        if first.size <= BLOCK or not _flat(arrays):
+            if len(arrays) == 1:
+                out = np.empty_like(first)
+            else:
+                out = np.empty(np.broadcast_shapes(*[a.shape for a in arrays]), first.dtype)
+            body(*arrays, out)
+            return out
+        out = np.empty_like(first)
+        flats, into = [a.reshape(-1) for a in arrays], out.reshape(-1)
+        for i in range(0, first.size, BLOCK):
+            body(*[f[i : i + BLOCK] for f in flats], into[i : i + BLOCK])
+        return out
+
+    kernel.__name__ = body.__name__
+    return kernel
+
+
+def scratch_blocked(count: int, body: Body) -> Callable[..., Any]:
+    """Returns the same for ``body(*arrays, out, *scratch)`` with so many scratch arrays of the block's shape."""
+
+    def kernel(*arrays: Any) -> Any:
+        first = arrays[0]
+        if first.size <= BLOCK or not _flat(arrays):
+            shape = np.broadcast_shapes(*[a.shape for a in arrays])
+            out = np.empty(shape, first.dtype)
+            body(*arrays, out, *[np.empty(shape, first.dtype) for _ in range(count)])
+            return out
+        out = np.empty_like(first)
+        flats, into = [a.reshape(-1) for a in arrays], out.reshape(-1)
+        scratch = [np.empty(BLOCK, first.dtype) for _ in range(count)]
+        for i in range(0, first.size, BLOCK):
+            part = into[i : i + BLOCK]
+            n = part.size
+            body(*[f[i : i + BLOCK] for f in flats], part, *[s[:n] for s in scratch])
+        return out
+
+    kernel.__name__ = body.__name__
+    return kernel
