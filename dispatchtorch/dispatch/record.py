@@ -160,8 +160,8 @@ class ViewWrite(Node):
     self_edge: bool
 
     def name(self) -> str:
-        """Returns "torch::autograd::CopySlices", torch's name."""
-        return "torch::autograd::CopySlices"
+        """Returns "torch::autograd::CopySlices", torch's name, or that of the op which a composite stands for."""
+        return self.alias or "torch::autograd::CopySlices"
 
     def run(self, g: Any) -> Any:
         """Returns the gradients of the base and of the write's other arguments; all over ops, so differentiable."""

@@ -12,7 +12,7 @@ from dispatchtorch.dispatch.table import FUNCTIONS, METHODS, composite, primitiv
 from dispatchtorch.ops.index import int_index, within
 from dispatchtorch.ops.samples import Maker, Sample
 from dispatchtorch.ops.scatter import _index_add, _scatter_add
-from dispatchtorch.ops.view import Ints, expand, reshape
+from dispatchtorch.ops.view import Ints, expand, named, reshape
 from dispatchtorch.tensor.sizes import broadcast_shapes, wrap_dim
 from dispatchtorch.tensor.tensor import Tensor
 
@@ -58,13 +58,11 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
             raise IndexError("index_select(): Index to scalar must have exactly 1 value")
         return reshape(_index_select(reshape(input, (1,)), 0, reshape(index, (1,))), ())
     size = int(input._a.shape[dim])
-    _no_negative(index, size)
-    return _index_select(input, dim, index if index._a.shape else reshape(index, (1,)))
-
-
-def _no_negative(index: Tensor, size: int) -> None:
-    if index._a.size and index._key.device.type == "cpu":
+    if dim == 0:
         within(index, size, "index out of range in self")
+    else:
+        within(index, size, "INDICES element is out of DATA bounds, id={index} axis_dim={size}", RuntimeError)
+    return _index_select(input, dim, index if index._a.shape else reshape(index, (1,)))
 
 
 def gather_samples(make: Maker) -> Iterator[Sample]:
@@ -106,7 +104,8 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False)
         return FUNCTIONS["zeros_like"](index, dtype=input._key.dtype)  # type: ignore[no-any-return]  # an entry of the table
     if input._a.shape:
         return _gather(input, dim, index if index._a.shape else reshape(index, (1,)))
-    return reshape(_gather(reshape(input, (1,)), 0, reshape(index, (-1,))), tuple(index._a.shape))
+    picked = reshape(_gather(reshape(input, (1,)), 0, reshape(index, (-1,))), tuple(index._a.shape))
+    return named(picked, "GatherBackward0")
 
 
 @composite(out=True, method=True)

@@ -14,7 +14,7 @@ from dispatchtorch.dispatch.modes import modes
 from dispatchtorch.dispatch.record import requires
 from dispatchtorch.dispatch.table import FUNCTIONS, METHODS, composite, primitive
 from dispatchtorch.ops.samples import Maker, Sample
-from dispatchtorch.ops.view import Ints, expand, reshape
+from dispatchtorch.ops.view import Ints, expand, named, reshape
 from dispatchtorch.tensor.sizes import broadcast_shapes
 from dispatchtorch.tensor.tensor import Tensor, cell_of, read
 
@@ -55,7 +55,7 @@ def _index_put(input: Tensor, indices: Sequence[Tensor], values: Tensor, dims: I
 
 @primitive()
 def _nonzero(input: Tensor) -> Tensor:
-    """Returns the positions of what is not zero, one a row."""
+    """Returns the positions of what is not zero, one a column."""
     ...
 
 
@@ -94,7 +94,7 @@ def mask_positions(t: Tensor, dim: int, mask: Tensor, *, check: bool = False) ->
                 f"The shape of the mask {list(have)} at index {i} does not match the shape of the indexed tensor "
                 f"{list(shape)} at index {dim + i}"
             )
-    return () if check else METHODS["unbind"](_nonzero(mask), 1)  # type: ignore[no-any-return]  # an entry of the table
+    return () if check else METHODS["unbind"](_nonzero(mask), 0)  # type: ignore[no-any-return]  # an entry of the table
 
 
 def _resolved(t: Tensor, spec: dict[int, Tensor]) -> tuple[list[Tensor], Ints]:
@@ -161,11 +161,6 @@ def _writable(t: Tensor) -> bool:
 
 
 def _check_put(t: Tensor, indices: Sequence[Tensor], dims: Ints, values: Tensor) -> None:
-    if values._key.dtype is not t._key.dtype:
-        raise RuntimeError(
-            "Index put requires the source and destination dtypes match, got "
-            f"{t._key.dtype.legacy} for the destination and {values._key.dtype.legacy} for the source."
-        )
     shape, have = indexed_shape(tuple(t._a.shape), indices, dims), tuple(values._a.shape)
     fits = len(have) <= len(shape) and all(n in (1, m) for n, m in zip(have[::-1], shape[::-1], strict=False))
     if not fits:
@@ -173,17 +168,22 @@ def _check_put(t: Tensor, indices: Sequence[Tensor], dims: Ints, values: Tensor)
             f"shape mismatch: value tensor of shape {list(have)} cannot be broadcast to indexing result of shape "
             f"{list(shape)}"
         )
+    if values._key.dtype is not t._key.dtype:
+        raise RuntimeError(
+            "Index put requires the source and destination dtypes match, got "
+            f"{t._key.dtype.legacy} for the destination and {values._key.dtype.legacy} for the source."
+        )
 
 
-def _put_spec(input: Tensor, indices: Sequence[Tensor | None]) -> dict[int, Tensor]:
+def _put_spec(input: Tensor, indices: Sequence[Tensor]) -> dict[int, Tensor]:
     ndim = len(input._a.shape)
     spec: dict[int, Tensor] = {}
     dim = 0
-    for index in indices:
-        if index is not None:
-            spec[dim] = index
-            dim += len(index._a.shape) - 1 if index._key.dtype.name in ("bool", "uint8") else 0
-        dim += 1
+    for place, index in enumerate(indices):
+        if not isinstance(index, Tensor):
+            raise TypeError(f"expected Tensor as element {place} in argument 0, but got {type(index).__name__}")
+        spec[dim] = index
+        dim += len(index._a.shape) if index._key.dtype.name in ("bool", "uint8") else 1
     if dim > ndim:
         raise IndexError(f"too many indices for tensor of dimension {ndim} (got {dim})")
     return spec
@@ -227,8 +227,8 @@ def nonzero(input: Tensor, *, as_tuple: bool = False, out: Tensor | None = None)
     """
     if as_tuple:
         whole = input if input._a.shape else reshape(input, (1,))
-        return METHODS["unbind"](_nonzero(whole), 1)  # type: ignore[no-any-return]  # an entry of the table
-    found = _nonzero(input)
+        return METHODS["unbind"](_nonzero(whole), 0)  # type: ignore[no-any-return]  # an entry of the table
+    found = argwhere(input)
     if out is None:
         return found
     METHODS["resize_"](out, found._a.shape)
@@ -238,7 +238,7 @@ def nonzero(input: Tensor, *, as_tuple: bool = False, out: Tensor | None = None)
 @composite(method=True)
 def argwhere(input: Tensor) -> Tensor:
     """Returns the positions of what is not zero, one a row."""
-    return _nonzero(input)
+    return METHODS["t_"](_nonzero(input))  # type: ignore[no-any-return]  # an entry of the table
 
 
 def where_indices(condition: Tensor) -> tuple[Tensor, ...]:
@@ -262,7 +262,8 @@ def masked_select(input: Tensor, mask: Tensor) -> Tensor:
         raise RuntimeError("masked_select: expected BoolTensor for mask")
     shape = broadcast_shapes(tuple(input._a.shape), tuple(mask._a.shape)) or (1,)
     wide = input if tuple(input._a.shape) == shape else expand(input, shape)
-    return index_by(wide, {0: mask if tuple(mask._a.shape) == shape else expand(mask, shape)})
+    whole = mask if tuple(mask._a.shape) == shape else expand(mask, shape)
+    return named(index_by(wide, {0: whole}), "MaskedSelectBackward0")
 
 
 def _masked_sources(make: Maker) -> Iterator[Sample]:
@@ -286,7 +287,8 @@ def _masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     values = METHODS["narrow"](reshape(source, (-1,) if source._a.size else (0,)), 0, 0, count)
     if not shape:
         return reshape(_index_put(reshape(input, (1,)), list(positions), values, (0,), False), ())
-    return _index_put(input, list(positions), values, tuple(range(len(shape))), False)
+    done = _index_put(input, list(positions), values, tuple(range(len(shape))), False)
+    return named(done, "MaskedScatterBackward0")
 
 
 @composite(method=True, inplace=True, samples=_masked_sources)

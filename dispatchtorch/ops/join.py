@@ -11,7 +11,7 @@ from dispatchtorch._base.dtypes import DType, int64
 from dispatchtorch.dispatch.plans import promoted
 from dispatchtorch.dispatch.table import FUNCTIONS, METHODS, composite, primitive
 from dispatchtorch.ops.samples import Maker, Sample
-from dispatchtorch.ops.view import Ints, expand, reshape
+from dispatchtorch.ops.view import Ints, expand, named, reshape
 from dispatchtorch.tensor.sizes import wrap_dim
 from dispatchtorch.tensor.tensor import Tensor
 
@@ -194,7 +194,7 @@ def block_diag(*tensors: Tensor) -> Tensor:
         height, own = (int(n) for n in b._a.shape)
         rows.append(cat([b.new_zeros((height, start)), b, b.new_zeros((height, width - start - own))], 1))
         start += own
-    return cat(rows)
+    return named(cat(rows), "BlockDiagBackward0")
 
 
 MESHGRID_WARNING = "torch.meshgrid: in an upcoming release, it will be required to pass the indexing argument."
@@ -231,7 +231,6 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
         lone = (*(1,) * i, sizes[i], *(1,) * (len(given) - i - 1))
         grids.append(expand(METHODS["view"](t, lone), sizes))
     if swap:
-        grids = [METHODS["swapdims"](g, 0, 1) for g in grids]
         grids[0], grids[1] = grids[1], grids[0]
     return tuple(grids)
 

@@ -12,7 +12,7 @@ from dispatchtorch.dispatch.modes import modes
 from dispatchtorch.dispatch.record import check_inplace
 from dispatchtorch.dispatch.table import METHODS
 from dispatchtorch.ops.pieces import as_strided
-from dispatchtorch.ops.view import ints_of, squeeze, t, transpose, unsqueeze
+from dispatchtorch.ops.view import ints_of, named, squeeze, t, transpose, unsqueeze
 from dispatchtorch.plugin.backend import Array
 from dispatchtorch.tensor.lens import contiguous_lens, span
 from dispatchtorch.tensor.sizes import numel
@@ -39,24 +39,26 @@ def _become(target: Tensor, v: Tensor) -> Tensor:
     return target
 
 
-def _in_place(name: str, op: Callable[..., Tensor]) -> None:
+def _in_place(name: str, op: Callable[..., Tensor], node: str) -> None:
     def function(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         check_inplace(self, self._key.requires)
+        if name == "t_" and len(self._a.shape) > 2:
+            raise RuntimeError(f"t_() expects a tensor with <= 2 dimensions, but self is {len(self._a.shape)}D")
         v = op(self, *args, **kwargs)
-        return self if v is self else _become(self, v)
+        return self if v is self else named(_become(self, v), node)
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"Makes the tensor itself the view that `{name[:-1]}` returns, and returns it."
     METHODS[name] = function
 
 
-_in_place("t_", t)
-_in_place("transpose_", transpose)
-_in_place("swapaxes_", transpose)
-_in_place("swapdims_", transpose)
-_in_place("squeeze_", squeeze)
-_in_place("unsqueeze_", unsqueeze)
-_in_place("as_strided_", as_strided)
+_in_place("t_", t, "TBackward1")
+_in_place("transpose_", transpose, "TransposeBackward1")
+_in_place("swapaxes_", transpose, "TransposeBackward1")
+_in_place("swapdims_", transpose, "TransposeBackward1")
+_in_place("squeeze_", squeeze, "SqueezeBackward4")
+_in_place("unsqueeze_", unsqueeze, "UnsqueezeBackward1")
+_in_place("as_strided_", as_strided, "AsStridedBackward1")
 
 
 def _grown(t: Tensor, count: int) -> None:

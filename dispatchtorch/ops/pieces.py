@@ -11,7 +11,7 @@ from typing import Any
 
 from dispatchtorch.dispatch.table import FUNCTIONS, METHODS, composite, primitive, view as declare_view
 from dispatchtorch.ops.samples import Maker, Sample
-from dispatchtorch.ops.view import Ints, TensorLens
+from dispatchtorch.ops.view import Ints, TensorLens, named
 from dispatchtorch.tensor import geometry, pieces
 from dispatchtorch.tensor.lens import Lens, contiguous_strides
 from dispatchtorch.tensor.sizes import wrap_dim
@@ -74,7 +74,10 @@ def _slice_backward(g_out: Tensor, shape: Ints, dim: int, start: int | None, sto
 
 
 def _native_slice(a: Any, dim: int, start: int | None, stop: int | None, step: int) -> Any:
-    return a[start:stop:step] if dim == 0 and a.size and step > 0 else None
+    if dim != 0 or step <= 0 or not a.ndim:
+        return None
+    out = a[start:stop:step]
+    return out if out.size else None  # where an empty view begins is the geometry's to say
 
 
 @declare_view(
@@ -379,7 +382,7 @@ METHODS["__iter__"] = _iterate
 # --- a part written, as a new tensor ---------------------------------------------------------------------------------
 
 
-def _written(input: Tensor, part: Any, src: Tensor, op: str) -> Tensor:
+def _written(input: Tensor, part: Any, src: Tensor, op: str, node: str) -> Tensor:
     """Returns a copy of ``input`` in which the part that ``part`` views is ``src``."""
     out = METHODS["clone"](input)
     target = part(out)
@@ -389,13 +392,13 @@ def _written(input: Tensor, part: Any, src: Tensor, op: str) -> Tensor:
             f"{list(target._a.shape)}"
         )
     METHODS["copy_"](target, src)
-    return out  # type: ignore[no-any-return]  # an entry of the table
+    return named(out, node)
 
 
 @composite(method=True)
 def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
     """Returns a copy of ``input`` with ``src`` at one ``index`` along ``dim``."""
-    return _written(input, lambda t: select(t, dim, index), src, "slice")
+    return _written(input, lambda t: select(t, dim, index), src, "slice", "SelectScatterBackward0")
 
 
 @composite(method=True)
@@ -403,13 +406,13 @@ def slice_scatter(
     input: Tensor, src: Tensor, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
 ) -> Tensor:
     """Returns a copy of ``input`` with ``src`` in ``start:end:step`` along ``dim``."""
-    return _written(input, lambda t: slice_(t, dim, start, end, step), src, "slice")
+    return _written(input, lambda t: slice_(t, dim, start, end, step), src, "slice", "SliceScatterBackward0")
 
 
 @composite(method=True)
 def diagonal_scatter(input: Tensor, src: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
     """Returns a copy of ``input`` with ``src`` on a diagonal."""
-    return _written(input, lambda t: diagonal(t, offset, dim1, dim2), src, "slice")
+    return _written(input, lambda t: diagonal(t, offset, dim1, dim2), src, "slice", "DiagonalScatterBackward0")
 
 
 @composite(method=True)
@@ -417,6 +420,8 @@ def as_strided_scatter(
     input: Tensor, src: Tensor, size: Sequence[int], stride: Sequence[int], storage_offset: int | None = None
 ) -> Tensor:
     """Returns a copy of ``input`` with ``src`` where `as_strided` looks."""
-    return _written(input, lambda t: as_strided(t, size, stride, storage_offset), src, "slice")
+    return _written(
+        input, lambda t: as_strided(t, size, stride, storage_offset), src, "slice", "AsStridedScatterBackward0"
+    )
 
 

@@ -9,7 +9,7 @@ from dispatchtorch._base.dtypes import DType, float64, int64
 from dispatchtorch.dispatch.table import FUNCTIONS, METHODS, composite, primitive
 from dispatchtorch.ops.pieces import diagonal
 from dispatchtorch.ops.samples import Maker, Sample
-from dispatchtorch.ops.view import Ints, expand, ints_of, reshape
+from dispatchtorch.ops.view import Ints, expand, ints_of, named, reshape
 from dispatchtorch.tensor.sizes import numel, wrap_dim, wrap_dims
 from dispatchtorch.tensor.tensor import Tensor
 
@@ -227,13 +227,13 @@ def _spread(repeats: Tensor, output_size: int | None) -> Tensor:
 # --- triangles and diagonals -----------------------------------------------------------------------------------------
 
 
-@primitive(grad={"input": lambda g, offset: _tril(g, offset)}, node="TrilBackward0")
+@primitive(grad={"input": lambda g, offset: _tril(g, offset)}, node="TrilBackward0", inplace=True)
 def _tril(input: Tensor, offset: int) -> Tensor:
     """Returns the lower triangles."""
     ...
 
 
-@primitive(grad={"input": lambda g, offset: _triu(g, offset)}, node="TriuBackward0")
+@primitive(grad={"input": lambda g, offset: _triu(g, offset)}, node="TriuBackward0", inplace=True)
 def _triu(input: Tensor, offset: int) -> Tensor:
     """Returns the upper triangles."""
     ...
@@ -245,7 +245,24 @@ def triangle_samples(make: Maker) -> Iterator[Sample]:
     yield Sample((make(2, 3, 3), -1))
 
 
-@composite(method=True, out=True, inplace=True, samples=triangle_samples)
+def tril_(input: Tensor, diagonal: int = 0) -> Tensor:
+    """Writes zeros above a diagonal and returns the tensor."""
+    _need_matrices("tril", input)
+    return _tril.inplace(input, diagonal)  # type: ignore[attr-defined, no-any-return]  # derived by the decorator
+
+
+def triu_(input: Tensor, diagonal: int = 0) -> Tensor:
+    """Writes zeros below a diagonal and returns the tensor."""
+    _need_matrices("triu", input)
+    return _triu.inplace(input, diagonal)  # type: ignore[attr-defined, no-any-return]  # as above
+
+
+def _need_matrices(op: str, input: Tensor) -> None:
+    if len(input._a.shape) < 2:
+        raise RuntimeError(f"{op}: input tensor must have at least 2 dimensions")
+
+
+@composite(method=True, out=True, inplace=tril_, samples=triangle_samples)
 def tril(input: Tensor, diagonal: int = 0) -> Tensor:
     """Returns the matrices with zeros above a diagonal.
 
@@ -253,12 +270,11 @@ def tril(input: Tensor, diagonal: int = 0) -> Tensor:
     tensor([[1., 0.],
             [1., 1.]])
     """
-    if len(input._a.shape) < 2:
-        raise RuntimeError("tril: input tensor must have at least 2 dimensions")
+    _need_matrices("tril", input)
     return _tril(input, diagonal)
 
 
-@composite(method=True, out=True, inplace=True, samples=triangle_samples)
+@composite(method=True, out=True, inplace=triu_, samples=triangle_samples)
 def triu(input: Tensor, diagonal: int = 0) -> Tensor:
     """Returns the matrices with zeros below a diagonal.
 
@@ -266,8 +282,7 @@ def triu(input: Tensor, diagonal: int = 0) -> Tensor:
     tensor([[1., 1.],
             [0., 1.]])
     """
-    if len(input._a.shape) < 2:
-        raise RuntimeError("triu: input tensor must have at least 2 dimensions")
+    _need_matrices("triu", input)
     return _triu(input, diagonal)
 
 
@@ -338,7 +353,7 @@ def diag(input: Tensor, diagonal: int = 0) -> Tensor:
         return diag_embed(input, diagonal)
     if ndim != 2:
         raise RuntimeError(f"diag(): Supports 1D or 2D tensors. Got {ndim}D")
-    return METHODS["clone"](METHODS["diagonal"](input, diagonal))  # type: ignore[no-any-return]  # an entry of the table
+    return named(METHODS["clone"](METHODS["diagonal"](input, diagonal)), "DiagonalBackward0_copy")
 
 
 @composite(method=True)

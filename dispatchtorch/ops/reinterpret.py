@@ -24,18 +24,8 @@ def _no_alias(name: str) -> NoReturn:
     )
 
 
-def _native_bits(a: Any, dtype: DType, name: str) -> Any:
-    return a.view(_native_dtype(a, name))
-
-
-def _native_dtype(a: Any, name: str) -> Any:
-    if name == "bfloat16":
-        raise NotImplementedError("view(torch.bfloat16) is not there yet")
-    return type(a.dtype)(name) if hasattr(a.dtype, "name") else name
-
-
 @declare_view(
-    native=lambda a, dtype, name: _native_bits(a, dtype, name), recast=lambda _, dtype, name: dtype, node="ViewBackward1"
+    native=lambda a, dtype, name: a.view(name), recast=lambda _, dtype, name: dtype, node="ViewBackward1"
 )
 def _view_bits(input: TensorLens, dtype: DType, name: str) -> Lens:
     _no_alias("view(dtype)")
@@ -133,7 +123,7 @@ def view_as_real(input: Tensor) -> Tensor:
 
 
 def _native_complex(a: Any) -> Any:
-    return a.view(type(a.dtype)("complex" + str(16 * a.itemsize)))[..., 0]
+    return a.view("complex" + str(16 * a.itemsize))[..., 0]
 
 
 @declare_view(

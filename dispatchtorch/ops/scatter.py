@@ -91,17 +91,31 @@ def _reduced_backward(
         g_input = g / count
         g_src = _gather(g / count, dim, index)
     elif mode == "prod":
-        g_input = g * out / input
-        g_src = _gather(g * out, dim, index) / src
+        g_input, g_src = _product_backward(g, input, src, dim, index, include_self, out)
     elif mode in ("amax", "amin"):
         mine = METHODS["to"](input == out, g._key.dtype)
         theirs = METHODS["to"](src == _gather(out, dim, index), g._key.dtype)
-        count = _scatter_add(mine if include_self else FUNCTIONS["zeros_like"](mine), dim, index, theirs)
+        count = _scatter_add(mine, dim, index, theirs)  # as torch: the input counts even where it is left out
         count = METHODS["masked_fill"](count, count == 0, 1.0)
         g_input, g_src = g * mine / count, _gather(g / count, dim, index) * theirs
     if not include_self:
         g_input = _scatter_value(g_input, dim, index, 0.0, "set")
     return g_input, g_src
+
+
+def _product_backward(
+    g: Tensor, input: Tensor, src: Tensor, dim: int, index: Tensor, include_self: bool, out: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Returns the gradients of a product, each the product of the other factors, also where one factor is zero."""
+    fill = METHODS["masked_fill"]
+    nonzero = fill(input, input == 0, 1.0)
+    g_input = g * _scatter_reduce(nonzero, dim, index, src, "prod", include_self) / nonzero
+    zero = src == 0
+    zeros = _scatter_add(FUNCTIONS["zeros_like"](input), dim, index, METHODS["to"](zero, input._key.dtype))
+    lone = METHODS["logical_and"](zero, _gather(zeros, dim, index) == 1)
+    others = _scatter_reduce(input, dim, index, fill(src, lone, 1.0), "prod", include_self)
+    plain = _gather(g * out, dim, index) / fill(src, zero, 1.0)
+    return g_input, FUNCTIONS["where"](lone, _gather(g * others, dim, index), plain)
 
 
 def _checked(op: str, input: Tensor, dim: int, index: Tensor, src: Tensor | None) -> int:

@@ -14,7 +14,7 @@ from dispatchtorch.dispatch.table import FUNCTIONS, METHODS
 from dispatchtorch.dispatch.views import attach
 from dispatchtorch.ops.index import index_by, mask_positions, put_by
 from dispatchtorch.ops.pieces import _select, _slice
-from dispatchtorch.ops.view import _alias, expand, reshape, unsqueeze
+from dispatchtorch.ops.view import _alias, expand, named, reshape, unsqueeze
 from dispatchtorch.tensor.tensor import Tensor
 
 Spec = dict[int, Tensor]  # dimension of the view -> the tensor that indexes it
@@ -106,8 +106,7 @@ def _unpack(t: Tensor, index: Any) -> tuple[Tensor, Spec]:
         if ndim == 0 and len(items) == 1:
             if isinstance(items[0], slice):
                 raise IndexError("slice() cannot be applied to a 0-dim tensor.")
-            if not isinstance(items[0], Tensor):
-                _check_item(items[0])
+            if hasattr(items[0], "__index__") and not isinstance(items[0], Tensor):
                 raise IndexError(ZERO_DIM)
         raise IndexError(f"too many indices for tensor of dimension {ndim}")
     v = t
@@ -198,6 +197,8 @@ def set_item(self: Tensor, index: Any, value: Any) -> None:
             mask_positions(v, dim, mask, check=True)
             behind = len(v._a.shape) - dim - len(mask._a.shape)
             METHODS["masked_fill_"](v, reshape(mask, (*mask._a.shape, *(1,) * behind)), value)
+            if v is self:
+                named(self, "IndexPutBackward0")
             return
     put_by(v, spec, _as_value(v, value))
 

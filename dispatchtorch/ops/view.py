@@ -11,6 +11,7 @@ from operator import index as as_index
 from typing import Any
 
 from dispatchtorch._base.dtypes import DType
+from dispatchtorch.dispatch.node import Node
 from dispatchtorch.dispatch.table import FUNCTIONS, METHODS, composite, primitive, view as declare_view
 from dispatchtorch.ops.reinterpret import TensorLens, view_dtype
 from dispatchtorch.dispatch.views import attach
@@ -20,7 +21,7 @@ from dispatchtorch.tensor.lens import Lens
 from dispatchtorch.tensor.sizes import broadcast_shapes, flatten_shape, infer_shape, numel, unflatten_shape
 from dispatchtorch.tensor.tensor import Tensor, lens_of
 
-__all__ = ["Ints", "TensorLens", "expand", "ints_of", "permute", "reshape", "squeeze", "transpose", "unsqueeze"]
+__all__ = ["Ints", "TensorLens", "expand", "ints_of", "named", "permute", "reshape", "squeeze", "transpose", "unsqueeze"]
 
 Ints = tuple[int, ...]
 
@@ -44,6 +45,13 @@ def _whole(value: Any, op: str) -> int:
         return as_index(value.item() if isinstance(value, Tensor) else value)
     except TypeError:
         raise TypeError(f"{op}(): argument must be tuple of ints, but found element of type {type(value).__name__}") from None
+
+
+def named(t: Tensor, name: str) -> Tensor:
+    """Returns ``t``, whose node shows PyTorch's name for the op that a composite stands for."""
+    if isinstance(t._edge, Node):
+        t._edge.alias = name
+    return t
 
 
 # --- other sizes -----------------------------------------------------------------------------------------------------
@@ -174,14 +182,14 @@ def _inverse(dims: Ints) -> Ints:
 
 def _native_permute(a: Any, dims: Ints) -> Any:
     try:
-        return a.transpose(dims)
+        return a.transpose(dims) if a.size else None
     except ValueError:
         return None
 
 
 def _native_transpose(a: Any, dim0: int, dim1: int) -> Any:
     try:
-        return a.swapaxes(dim0, dim1)
+        return a.swapaxes(dim0, dim1) if a.size else None
     except ValueError:
         return None
 
@@ -233,7 +241,7 @@ def transpose(input: TensorLens, dim0: int, dim1: int) -> Lens:
 FUNCTIONS["swapaxes"] = METHODS["swapaxes"] = FUNCTIONS["swapdims"] = METHODS["swapdims"] = transpose
 
 
-@declare_view(grad={"input": lambda g: t(g)}, native=lambda a: a.T if a.ndim <= 2 else None, method=True, node="TBackward0")
+@declare_view(grad={"input": lambda g: t(g)}, native=lambda a: a.T if a.ndim <= 2 and a.size else None, method=True, node="TBackward0")
 def t(input: TensorLens) -> Lens:
     """Returns a view of the transposed matrix; of a vector or scalar the same elements.
 
@@ -379,9 +387,16 @@ def expand(input: Tensor, *sizes: Any, size: Any = None, implicit: bool = False)
     tensor([[1, 1, 1],
             [2, 2, 2]])
     """
-    key = input._key
-    prefix = "torch.cuda." if key.device.type == "cuda" else "torch."
-    return _expand(input, ints_of(sizes, "expand", size), f"{prefix}{key.dtype.legacy}Tensor")
+    return _expand(input, ints_of(sizes, "expand", size), _type_name(input))
+
+
+def _type_name(t: Tensor) -> str:
+    """Returns what torch calls the tensor's type in the sentence about too few sizes."""
+    key = t._key
+    cuda = key.device.type == "cuda"
+    if key.dtype.name in ("bool", "bfloat16") or key.dtype.is_complex:
+        return f"{'CUDA' if cuda else 'CPU'}{key.dtype.legacy}Type"
+    return f"{'torch.cuda.' if cuda else 'torch.'}{key.dtype.legacy}Tensor"
 
 
 @composite(method=True, function=False)
@@ -410,7 +425,7 @@ def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
     """
     given = tuple(tensors[0]) if len(tensors) == 1 and not isinstance(tensors[0], Tensor) else tensors
     shape = broadcast_shapes(*[tuple(x._a.shape) for x in given])
-    return tuple([expand(x, shape) for x in given])
+    return tuple([x if tuple(x._a.shape) == shape else expand(x, shape) for x in given])
 
 
 def _at_least(name: str, grow: Any) -> None:

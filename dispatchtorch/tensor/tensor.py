@@ -272,7 +272,7 @@ def lens_of(t: Tensor) -> Lens:
     offset = 0
     if not a.size and 0 in a.strides:  # a library may give a fresh empty array strides of 0
         return Lens(a.shape, contiguous_strides(a.shape), 0)
-    if cell is not None and cell.storage is not None and a.size:
+    if cell is not None and cell.storage is not None and cell.storage.root.size:
         backend = t._key.backend
         offset = (backend.address(a) - backend.address(cell.storage.root)) // size
     return Lens(a.shape, tuple([s // size for s in a.strides]), offset)

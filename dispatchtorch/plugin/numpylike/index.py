@@ -21,6 +21,8 @@ def put_at(xp: Any, a: Array, where: Any, values: Array, mode: str = "set") -> A
     """Returns a copy of ``a`` with ``values`` written, or combined by ``mode``, at ``where``."""
     at = getattr(a, "at", None)
     if at is not None:
+        if a.dtype == bool:  # numpy adds and multiplies bools as "or" and "and"; functional updates refuse to
+            mode = {"add": "maximum", "multiply": "minimum"}.get(mode, mode)
         return getattr(at[where], _METHODS[mode])(values)
     out = a.copy()
     if mode == "set":
@@ -58,8 +60,8 @@ def _index_put(xp: Any, a: Array, indices: Sequence[Array], values: Array, dims:
 @kernel
 def _nonzero(xp: Any, a: Array) -> Array:
     if a.ndim == 0:
-        return xp.zeros((int(bool(a)), 0), dtype=xp.int64)
-    return xp.stack([xp.asarray(p, dtype=xp.int64) for p in xp.nonzero(a)], axis=1)
+        return xp.zeros((0, int(bool(a))), dtype=xp.int64)
+    return xp.stack([xp.asarray(p, dtype=xp.int64) for p in xp.nonzero(a)], axis=0)
 
 
 # --- partial views, backwards ----------------------------------------------------------------------------------------

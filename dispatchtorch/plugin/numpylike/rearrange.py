@@ -28,7 +28,11 @@ def _roll(xp: Any, a: Array, shifts: Ints, dims: Ints) -> Array:
 
 @kernel
 def _rot90(xp: Any, a: Array, k: int, dims: Ints) -> Array:
-    return xp.rot90(a, k, axes=dims).copy()
+    turns = k % 4
+    if turns == 0:
+        return a.copy()
+    turned = xp.flip(a, axis=dims if turns == 2 else (dims[1] if turns == 1 else dims[0])).copy()
+    return turned if turns == 2 else xp.swapaxes(turned, *dims)
 
 
 @kernel
