@@ -1,0 +1,100 @@
+"""Adam (Kingma and Ba 2015) and AdamW, which decays weights beside the gradient (Loshchilov and Hutter 2019)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dispatchtorch.dispatch.table import FUNCTIONS
+from dispatchtorch.optim.conditions import number, require_betas, require_lr, require_not_negative
+from dispatchtorch.optim.optimizer import GradientStep, ParamsT, real_view
+from dispatchtorch.tensor.tensor import Tensor
+
+__all__ = ["Adam", "AdamW"]
+
+
+class Adam(GradientStep):
+    """Moves parameters by the running mean of the gradient over the root of the running mean of its square.
+
+    ``foreach``, ``capturable``, ``differentiable`` and ``fused`` are accepted and kept, and change nothing.
+
+    >>> w = torch.tensor([1.0], requires_grad=True)
+    >>> optimizer = torch.optim.Adam([w], lr=0.1)
+    >>> (w * 2).sum().backward(); optimizer.step(); w
+    tensor([0.9000], requires_grad=True)
+    """
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: float | Tensor = 1e-3,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0,
+        amsgrad: bool = False,
+        *,
+        foreach: bool | None = None,
+        maximize: bool = False,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        decoupled_weight_decay: bool = False,
+    ) -> None:
+        require_lr(lr)
+        require_not_negative("epsilon value", eps)
+        require_betas(betas)
+        require_not_negative("weight_decay value", weight_decay)
+        defaults = {
+            "lr": lr, "betas": tuple(map(number, betas)), "eps": eps, "weight_decay": weight_decay, "amsgrad": amsgrad,
+            "maximize": maximize, "foreach": foreach, "capturable": capturable, "differentiable": differentiable,
+            "fused": fused, "decoupled_weight_decay": decoupled_weight_decay,
+        }  # fmt: skip
+        super().__init__(params, defaults)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        for group in self.param_groups:
+            group.setdefault("amsgrad", False)
+            group.setdefault("maximize", False)
+            group.setdefault("decoupled_weight_decay", False)
+
+    def _is_decoupled(self, group: dict[str, Any]) -> bool:
+        return bool(group["decoupled_weight_decay"])
+
+    def _update(self, group: dict[str, Any], p: Tensor, x: Tensor, grad: Tensor) -> None:
+        lr, (beta1, beta2) = number(group["lr"]), group["betas"]
+        names = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq") if group["amsgrad"] else ("exp_avg", "exp_avg_sq")
+        step, (mean, square, *largest) = self._slots(p, **dict.fromkeys(names, 0.0))
+        if group["weight_decay"] != 0 and group["decoupled_weight_decay"]:
+            x.mul_(1 - lr * group["weight_decay"])
+        x, grad = real_view(x), real_view(grad)
+        mean.add_(grad.sub(mean).mul_(1 - beta1))
+        square.mul_(beta2).add_(grad.mul(grad).mul_(1 - beta2))
+        if largest:
+            largest[0].copy_(FUNCTIONS["maximum"](largest[0], square))
+            square = largest[0]
+        divisor = square.sqrt().div_((1 - beta2**step) ** 0.5).add_(group["eps"])
+        x.add_(FUNCTIONS["div"](mean, divisor).mul_(-lr / (1 - beta1**step)))
+
+
+class AdamW(Adam):
+    """Adam with weights decayed directly, by ``lr * weight_decay`` a step."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: float | Tensor = 1e-3,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+        amsgrad: bool = False,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+    ) -> None:
+        super().__init__(
+            params, lr, betas, eps, weight_decay, amsgrad, foreach=foreach, maximize=maximize, capturable=capturable,
+            differentiable=differentiable, fused=fused, decoupled_weight_decay=True,
+        )  # fmt: skip

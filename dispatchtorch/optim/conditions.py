@@ -1,0 +1,34 @@
+"""What an option of an optimizer must be, with torch's sentences."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dispatchtorch.tensor.tensor import Tensor
+
+__all__ = ["number", "require_betas", "require_lr", "require_not_negative"]
+
+
+def number(value: Any) -> float:
+    """Returns an option that may be a tensor of one element as a number."""
+    return float(value.item()) if isinstance(value, Tensor) else value
+
+
+def require_lr(lr: Any) -> None:
+    """Raises ValueError for a negative learning rate, or a tensor of several."""
+    if isinstance(lr, Tensor) and lr.numel() != 1:
+        raise ValueError("Tensor lr must be 1-element")
+    require_not_negative("learning rate", lr)
+
+
+def require_not_negative(words: str, value: Any) -> None:
+    """Raises ValueError unless ``value`` is 0 or more; nan is refused."""
+    if not number(value) >= 0.0:
+        raise ValueError(f"Invalid {words}: {value}")
+
+
+def require_betas(betas: tuple[Any, Any]) -> None:
+    """Raises ValueError unless both rates of decay are in [0, 1)."""
+    for index, beta in enumerate(betas):
+        if not 0.0 <= number(beta) < 1.0:
+            raise ValueError(f"Invalid beta parameter at index {index}: {beta}")

@@ -1,0 +1,62 @@
+"""Stochastic gradient descent, with momentum (Polyak 1964; Nesterov's form after Sutskever et al. 2013)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dispatchtorch.optim.conditions import number, require_lr
+from dispatchtorch.optim.optimizer import GradientStep, ParamsT
+from dispatchtorch.tensor.tensor import Tensor
+
+__all__ = ["SGD"]
+
+
+class SGD(GradientStep):
+    """Moves parameters against the gradient; ``momentum`` keeps a decaying sum of past gradients.
+
+    ``foreach``, ``differentiable`` and ``fused`` are accepted and kept, and change nothing.
+
+    >>> w = torch.tensor([1.0], requires_grad=True)
+    >>> optimizer = torch.optim.SGD([w], lr=0.1)
+    >>> (w * 2).sum().backward(); optimizer.step(); w
+    tensor([0.8000], requires_grad=True)
+    """
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: float | Tensor = 1e-3,
+        momentum: float = 0,
+        dampening: float = 0,
+        weight_decay: float | Tensor = 0,
+        nesterov: bool = False,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        differentiable: bool = False,
+        fused: bool | None = None,
+    ) -> None:
+        require_lr(lr)
+        if momentum < 0.0:
+            raise ValueError(f"Invalid momentum value: {momentum}")
+        if number(weight_decay) < 0.0:
+            raise ValueError(f"Invalid weight_decay value: {weight_decay}")
+        defaults = {
+            "lr": lr, "momentum": momentum, "dampening": dampening, "weight_decay": weight_decay, "nesterov": nesterov,
+            "maximize": maximize, "foreach": foreach, "differentiable": differentiable, "fused": fused,
+        }  # fmt: skip
+        if nesterov and (momentum <= 0 or dampening != 0):
+            raise ValueError("Nesterov momentum requires a momentum and zero dampening")
+        super().__init__(params, defaults)
+
+    def _update(self, group: dict[str, Any], p: Tensor, x: Tensor, grad: Tensor) -> None:
+        momentum = group["momentum"]
+        if momentum != 0:
+            state = self.state[p]
+            buffer = state.get("momentum_buffer")
+            if buffer is None:
+                buffer = state["momentum_buffer"] = grad.clone()
+            else:
+                buffer.mul_(momentum).add_(grad, alpha=1 - group["dampening"])
+            grad = grad.add(buffer, alpha=momentum) if group["nesterov"] else buffer
+        x.add_(grad, alpha=-number(group["lr"]))
