@@ -1,0 +1,113 @@
+"""The kit as a test class: ``class TestMine(Conformance): backend = "mine"`` is the whole suite in any pytest file.
+
+One test for each op, aspect and dtype. What a backend says it cannot do (`Backend.gaps`) is a strict xfail, a dtype that it
+lacks is a skip that names it. Knows pytest, the checks and no backend.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar, Final
+
+import pytest
+
+from dispatchtorch.dispatch.resolve import NoKernelError
+from dispatchtorch.plugin.backend import Backend, Gap
+from dispatchtorch.plugin.selection import get_backend, use_backend
+from dispatchtorch.testing.conformance import contract, engine
+from dispatchtorch.testing.conformance.cases import Case, cases
+from dispatchtorch.testing.conformance.checks import ASPECTS
+from dispatchtorch.testing.goldens import load
+
+__all__ = ["DTYPES", "Conformance", "tests_of"]
+
+DTYPES: Final = ("float32", "float64", "int64", "bool", "complex64", "float16", "bfloat16")
+_EVERYWHERE: Final = frozenset({"float32", "int64", "bool", "int32", "uint8"})  # no backend can be without
+
+
+def tests_of(case: Case) -> Iterator[tuple[str, str]]:
+    """Yields the aspects and dtypes in which a case is tested."""
+    known = load().dtypes(case.name) or ("float32", "float64")
+    for dtype in DTYPES:
+        if dtype in known and not (case.name.startswith("_") and dtype in ("int64", "bool")):
+            yield "forward", dtype
+    yield "aliasing", "float32"
+    yield "gradient", "float32"
+    if "complex64" in known:
+        yield "gradient", "complex64"
+    yield "gradcheck", "float64"
+    yield "gradgradcheck", "float64"
+    if case.inplace is not None:
+        yield "inplace", "float32"
+    if case.with_out is not None:
+        yield "out", "float32"
+    if case.method is not None:
+        yield "method", "float32"
+
+
+def _gap(backend: Backend, case: Case, dtype: str) -> Gap | None:
+    names = (case.name, "_" + case.name)
+    return next((g for g in backend.gaps if g.op in names and (not g.dtypes or dtype in g.dtypes)), None)
+
+
+def lacks(backend: Backend, dtype: str) -> bool:
+    """Returns whether the backend does not claim a dtype."""
+    return dtype not in _EVERYWHERE and dtype not in backend.capabilities
+
+
+class Conformance:
+    """The suite for one backend; a subclass names it, and may narrow ``aspects``, ``dtypes`` and ``names``."""
+
+    backend: ClassVar[str]
+    aspects: ClassVar[tuple[str, ...]] = tuple(ASPECTS)
+    dtypes: ClassVar[tuple[str, ...]] = DTYPES
+    names: ClassVar[frozenset[str]] = frozenset()  # empty: every op
+
+    @pytest.fixture(autouse=True)
+    def _selected(self) -> Iterator[None]:
+        """Selects the backend for one test; a gap that another op runs into counts as declared."""
+        with use_backend(self.backend):
+            yield
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """Makes one test of each op, aspect and dtype."""
+        if "aspect" not in metafunc.fixturenames:
+            return
+        backend = get_backend(self.backend)
+        params: list[Any] = []
+        for case in cases().values():
+            if self.names and case.name not in self.names:
+                continue
+            for aspect, dtype in tests_of(case):
+                if aspect not in self.aspects or dtype not in self.dtypes:
+                    continue
+                marks: list[Any] = []
+                gap = _gap(backend, case, dtype)
+                if gap is not None:
+                    marks.append(pytest.mark.xfail(reason=gap.reason, strict=aspect == "forward"))
+                if lacks(backend, dtype):
+                    marks.append(pytest.mark.skip(reason=f"{backend.name} has no {dtype}"))
+                params.append(pytest.param(aspect, case, dtype, id=f"{case.name}-{aspect}-{dtype}", marks=marks))
+        metafunc.parametrize(("aspect", "case", "dtype"), params)
+
+    @pytest.mark.filterwarnings("ignore")
+    def test_op(self, aspect: str, case: Case, dtype: str, record_property: Any) -> None:
+        """Runs one check; the report reads the properties."""
+        record_property("conformance", (case.family, case.name, aspect, dtype))
+        try:
+            ASPECTS[aspect](case, dtype)
+        except NoKernelError as error:
+            if any(g.reason in str(error) for g in get_backend(self.backend).gaps):
+                pytest.xfail(str(error).splitlines()[1])
+            raise
+
+    @pytest.mark.parametrize("law", contract.LAWS, ids=lambda law: law.__name__)
+    def test_contract(self, law: Any) -> None:
+        """The backend keeps the contract of `dispatchtorch.plugin.Backend`."""
+        law(get_backend(self.backend))
+
+    @pytest.mark.parametrize("law", engine.LAWS, ids=lambda law: law.__name__)
+    @pytest.mark.filterwarnings("ignore")
+    def test_engine(self, law: Any) -> None:
+        """Differentiation, in-place writes, errors and random streams work on the backend as in torch."""
+        law()

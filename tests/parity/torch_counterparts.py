@@ -1,0 +1,60 @@
+"""torch's words for what ops compute whose name or arguments are our own; used by record_conformance alone."""
+
+import torch
+import torch.nn.functional as F
+
+
+def _normalised(op):
+    """Returns torch's native norm with the arguments in our order."""
+    return {
+        "layer": lambda x, n, eps, w=None, b=None: torch.native_layer_norm(x, x.shape[x.ndim - n :], w, b, eps)[:1],
+        "group": lambda x, g, eps, w=None, b=None: torch.native_group_norm(
+            x, w, b, x.shape[0], x.shape[1], x[0, 0].numel(), g, eps
+        )[:1],
+    }[op]
+
+
+def _nll(x, target, reduction, ignore, weight=None):
+    return F.nll_loss(x, target, weight, ignore_index=ignore, reduction=reduction)
+
+
+INTERNAL = {
+    "_rsub": torch.rsub,
+    "_maximum": lambda a, b: torch.maximum(a, torch.as_tensor(b, dtype=a.dtype)),
+    "_minimum": lambda a, b: torch.minimum(a, torch.as_tensor(b, dtype=a.dtype)),
+    "_div_floor": lambda a, b: torch.div(a, b, rounding_mode="floor"),
+    "_div_trunc": lambda a, b: torch.div(a, b, rounding_mode="trunc"),
+    "_pow_number": torch.pow,
+    "_matmul_nt": lambda a, b: torch.matmul(a, b.mT),
+    "_matmul_tn": lambda a, b: torch.matmul(a.mT, b),
+    "_fold_tn": lambda a, b: a.reshape(-1, a.shape[-1]).mT @ b.reshape(-1, b.shape[-1]),
+    "_linear": F.linear,
+    "_layer_norm": _normalised("layer"),
+    "_group_norm": _normalised("group"),
+    "_batch_norm": lambda x, training, eps, w=None, b=None, m=None, v=None: torch.native_batch_norm(
+        x, w, b, m, v, training, 0.0, eps
+    )[:1],
+    "_sdpa": lambda q, k, v, causal, scale, bias=None: (
+        F.scaled_dot_product_attention(q, k, v, attn_mask=bias, is_causal=causal, scale=scale),
+    ),
+    "_mse_loss": lambda a, b, r: F.mse_loss(a, b, reduction=r),
+    "_huber_loss": lambda a, b, r, d: F.huber_loss(a, b, reduction=r, delta=d),
+    "_smooth_l1_loss": lambda a, b, r, d: F.smooth_l1_loss(a, b, reduction=r, beta=d),
+    "_binary_cross_entropy": lambda a, b, r, w=None: F.binary_cross_entropy(a, b, w, reduction=r),
+    "_binary_cross_entropy_with_logits": lambda a, b, r, w=None, p=None: F.binary_cross_entropy_with_logits(
+        a, b, w, reduction=r, pos_weight=p
+    ),
+    "_nll_loss": _nll,
+    "nll_loss_nd": lambda x, y, w=None, r="mean", i=-100: F.nll_loss(x, y, w, reduction=r, ignore_index=i),
+    "cross_entropy_loss": lambda x, y, w=None, r="mean", i=-100, s=0.0: F.cross_entropy(
+        x, y, w, reduction=r, ignore_index=i, label_smoothing=s
+    ),
+    "batch_norm": lambda *args: torch.batch_norm(*args, False),
+    "instance_norm": lambda *args: torch.instance_norm(*args, False),
+    "is_contiguous": torch.Tensor.is_contiguous,
+    "unfold": torch.Tensor.unfold,
+    "reshape": torch.Tensor.reshape,
+    "view": torch.Tensor.view,
+    "rms_norm": F.rms_norm,
+    "put": torch.put,
+}
