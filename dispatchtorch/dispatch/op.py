@@ -6,6 +6,7 @@ Must not know which ops there are, nor any backend.
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
@@ -32,6 +33,19 @@ def kind_of(annotation: str) -> int:
     return DTYPE if annotation.startswith("DType") else STATIC
 
 
+def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
+    """Returns a plain function's parameter names; `inspect.signature` takes fifty times as long."""
+    code = function.__code__
+    return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+
+
+def _defaults(function: Callable[..., Any], params: tuple[str, ...]) -> tuple[Any, ...]:
+    positional = params[: function.__code__.co_argcount]
+    given = function.__defaults__ or ()
+    known = dict(zip(positional[len(positional) - len(given) :], given, strict=True)) | (function.__kwdefaults__ or {})
+    return tuple([known.get(name, inspect.Parameter.empty) for name in params])
+
+
 class Rule:
     """One derivative: which parameters it serves, the expression, and where its arguments come from."""
 
@@ -43,7 +57,7 @@ class Rule:
         self.count = len(targets)
         self.expression = expression
         pool = (*op.params, *op.facts, *_GIVEN)
-        self.sources = tuple(pool.index(n) for n in inspect.signature(expression).parameters)
+        self.sources = tuple([pool.index(n) for n in _parameters(expression)])
         self.saves = frozenset(s for s in self.sources if s < op.arity)
 
 
@@ -63,27 +77,26 @@ class Op:
         samples: Callable[..., Any] | None,
         check: Callable[[Sequence[Any], Any], None] | None = None,
     ) -> None:
-        signature = inspect.signature(body)
         self.name = body.__name__
         self.doc = inspect.getdoc(body) or ""
         self.body = body
         self.decomposed = decomposed
-        self.params = tuple(signature.parameters)
-        self.kinds = tuple(kind_of(str(p.annotation)) for p in signature.parameters.values())
-        self.defaults = tuple(p.default for p in signature.parameters.values())
+        self.params = _parameters(body)
+        notes = [str(body.__annotations__.get(name, "")) for name in self.params]
+        self.kinds = tuple([kind_of(note) for note in notes])
+        self.defaults = _defaults(body, self.params)
         self.arity = len(self.params)
         self.pointwise = pointwise
         self.dtype_rule = dtype
         self.kernel_name = kernel or (self.name.strip("_") if pointwise else "")
         self.samples = samples
         self.check = check  # (keys, common dtype): raises torch's error for dtypes the op refuses, once, when planned
-        self.masks = tuple("Mask" in str(p.annotation) for p in signature.parameters.values())
-        self.numbers = tuple("Number" in str(p.annotation) for p in signature.parameters.values())  # may be one
-        self.signature = signature
+        self.masks = tuple(["Mask" in note for note in notes])
+        self.numbers = tuple(["Number" in note for note in notes])  # may be one
         self.plans: dict[Any, Callable[..., Any]] = {}
         self.inplace_plans: dict[Any, Any] = {}
         self.kernels: dict[Any, Callable[..., Any]] = {}
-        named = [n for expression in grad.values() for n in inspect.signature(expression).parameters]
+        named = [n for expression in grad.values() for n in _parameters(expression)]
         self.facts = tuple(dict.fromkeys(n for n in named if n not in self.params and n.endswith(_FACTS)))
         self.rules = tuple(Rule(self, names, expression) for names, expression in grad.items())
         used = {s for rule in self.rules for s in rule.sources}
@@ -99,6 +112,11 @@ class Op:
 
     def __repr__(self) -> str:
         return f"<op {self.name}{self.signature}>"
+
+    @functools.cached_property
+    def signature(self) -> inspect.Signature:
+        """The schema; made when first asked for, since most calls are positional and import time counts."""
+        return inspect.signature(self.body)
 
     def node_name(self, node: Node) -> str:
         """Returns the name that torch gives the node of this call."""

@@ -19,7 +19,7 @@ from dispatchtorch.dispatch.node import Node
 from dispatchtorch.dispatch.op import TABLE, Op
 from dispatchtorch.dispatch.plans import make_entry
 from dispatchtorch.dispatch.views import make_view
-from dispatchtorch.plugin.manager import manager
+from dispatchtorch.plugin.manager import on_change
 from dispatchtorch.tensor.tensor import Tensor, read
 
 __all__ = ["FUNCTIONS", "METHODS", "TABLE", "composite", "pointwise", "primitive", "view"]
@@ -37,12 +37,7 @@ def forget_plans() -> None:
         op.forget()
 
 
-_listening: list[object] = []
-
-
-def _listen() -> None:
-    if not _listening:
-        _listening.append(manager().on_change(forget_plans))
+on_change(forget_plans)
 
 
 def _has_body(function: Callable[..., Any]) -> bool:
@@ -280,6 +275,5 @@ def install(cls: type[Tensor]) -> None:
     """Gives the Tensor class every method of the table; called once, when all families are declared."""
     for name, function in METHODS.items():
         setattr(cls, name, function)
-    _listen()
 
 

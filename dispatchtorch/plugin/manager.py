@@ -11,7 +11,7 @@ import importlib
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import pluggy
 
@@ -29,7 +29,7 @@ from dispatchtorch.plugin import hookspecs, validation
 from dispatchtorch.plugin.backend import BackendSpec, Kernel
 from dispatchtorch.plugin.discovery import Candidate, find
 
-__all__ = ["PluginManager", "manager"]
+__all__ = ["PluginManager", "manager", "on_change"]
 
 
 class PluginManager:
@@ -98,7 +98,7 @@ class PluginManager:
         return lambda: self._listeners.remove(callback)
 
     def _changed(self) -> None:
-        for callback in tuple(self._listeners):
+        for callback in (*_everywhere, *self._listeners):
             callback()
 
     def plugins(self) -> dict[str, str]:
@@ -292,8 +292,14 @@ class PluginManager:
         return UnknownBackendError(name, ready, installable)
 
 
+_everywhere: Final[list[Callable[[], None]]] = []  # listens to every manager, also to those that come later
 _manager: PluginManager | None = None
 _building = threading.Lock()
+
+
+def on_change(callback: Callable[[], None]) -> None:
+    """Runs ``callback`` after every (un)registration with any manager; builds none for that."""
+    _everywhere.append(callback)
 
 
 def manager() -> PluginManager:
