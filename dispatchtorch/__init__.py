@@ -47,6 +47,7 @@ from dispatchtorch.autograd.grad_mode import (
     no_grad,
     set_grad_enabled,
 )
+from dispatchtorch.dispatch.custom import OPS as ops
 from dispatchtorch.dispatch.inplace import can_cast
 from dispatchtorch.dispatch.table import FUNCTIONS as _FUNCTIONS
 from dispatchtorch.ops.members import Layout as layout

@@ -25,7 +25,7 @@ class NoKernelError(NotImplementedError):
 
 def climb(op: Op, backend: Backend, key: Key | None = None) -> tuple[Kernel | None, Ladder]:
     """Returns the kernel for an op on a backend, not yet bound, and the ladder that led to it."""
-    ladder = Ladder(op.name, backend.name)
+    ladder = Ladder(op.name.strip("_"), backend.name)
     plugins = manager()
     chosen: Kernel | None = None
 

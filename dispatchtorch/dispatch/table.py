@@ -19,7 +19,7 @@ from dispatchtorch.dispatch.node import Node
 from dispatchtorch.dispatch.op import TABLE, Op
 from dispatchtorch.dispatch.plans import make_entry
 from dispatchtorch.dispatch.views import make_view
-from dispatchtorch.plugin.manager import on_change
+from dispatchtorch.plugin.manager import when_plugins_change
 from dispatchtorch.tensor.tensor import Tensor, read
 
 __all__ = ["FUNCTIONS", "METHODS", "TABLE", "composite", "pointwise", "primitive", "view"]
@@ -37,7 +37,7 @@ def forget_plans() -> None:
         op.forget()
 
 
-on_change(forget_plans)
+when_plugins_change(forget_plans)
 
 
 def _has_body(function: Callable[..., Any]) -> bool:

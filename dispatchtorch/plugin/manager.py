@@ -293,12 +293,18 @@ class PluginManager:
 
 
 _everywhere: Final[list[Callable[[], None]]] = []  # listens to every manager, also to those that come later
+_everywhere: list[Callable[[], None]] = []
 _manager: PluginManager | None = None
 _building = threading.Lock()
 
 
 def on_change(callback: Callable[[], None]) -> None:
     """Runs ``callback`` after every (un)registration with any manager; builds none for that."""
+    _everywhere.append(callback)
+
+
+def when_plugins_change(callback: Callable[[], None]) -> None:
+    """Has ``callback`` run whenever a plugin comes or goes, in any manager; does not build one."""
     _everywhere.append(callback)
 
 
