@@ -8,7 +8,7 @@ from dispatchtorch.nn.modules import *  # noqa: F403 - its own list of names
 from dispatchtorch.nn.modules import __all__ as _modules
 from dispatchtorch.nn.parameter import Buffer, Parameter, UninitializedBuffer, UninitializedParameter
 
-__all__ = [  # noqa: PLE0604 - modules lists strings
+__all__ = [
     "Buffer",
     "Parameter",
     "UninitializedBuffer",

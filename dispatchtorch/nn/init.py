@@ -94,17 +94,44 @@ def trunc_normal_(
 
     if mean < a - 2 * std or mean > b + 2 * std:
         warnings.warn(
-            "mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution of values may be incorrect.",
+            "mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution of values may be "
+            "incorrect.",
             stacklevel=2,
         )
-    low, high = cdf((a - mean) / std), cdf((b - mean) / std)
     with no_grad():
-        tensor.uniform_(2 * low - 1, 2 * high - 1, generator=generator)
-        tensor.erfinv_()
-        tensor.mul_(std * math.sqrt(2.0))
-        tensor.add_(mean)
-        tensor.clamp_(min=a, max=b)
+        if cdf((b - mean) / std) - cdf((a - mean) / std) > 0.3:
+            _redraw_outside(tensor, mean, std, a, b, generator)
+        else:
+            _accept_under_bell(tensor, mean, std, a, b, generator)
     return tensor
+
+
+def _redraw_outside(tensor: Tensor, mean: float, std: float, a: float, b: float, generator: Generator | None) -> None:
+    """Draws whole tensors of normals until every place has got one within [a, b]; the bounds in the tensor's dtype."""
+    bounds = tensor.new_tensor([a, b])
+    low, high = float(bounds[0]), float(bounds[1])
+    tensor.normal_(mean, std, generator=generator)
+    outside = (tensor < low) | (tensor > high)
+    while bool(outside.any()):
+        again = FUNCTIONS["empty_like"](tensor).normal_(mean, std, generator=generator)
+        tensor.copy_(FUNCTIONS["where"](outside, again, tensor))
+        outside = (tensor < low) | (tensor > high)
+
+
+def _accept_under_bell(
+    tensor: Tensor, mean: float, std: float, a: float, b: float, generator: Generator | None
+) -> None:
+    """Draws uniformly from [a, b] and keeps what a second uniform number finds under the bell curve."""
+    peak = -0.5 * ((max(a, min(mean, b)) - mean) / std) ** 2
+    drawn = FUNCTIONS["empty_like"](tensor)
+    pending: Tensor | None = None
+    while pending is None or bool(pending.any()):
+        drawn.uniform_(a, b, generator=generator)
+        tensor.copy_(drawn if pending is None else FUNCTIONS["where"](pending, drawn, tensor))
+        height = drawn.clone().sub_(mean).div_(std).pow_(2).mul_(-0.5).sub_(peak)
+        chance = FUNCTIONS["empty_like"](tensor).uniform_(generator=generator).log_()
+        above = chance > height
+        pending = above if pending is None else pending & above
 
 
 def eye_(tensor: Tensor) -> Tensor:
@@ -245,9 +272,7 @@ def _deprecated(new: Callable[..., Tensor]) -> Callable[..., Tensor]:
     old = name[:-1]
 
     def call(*args: Any, **kwargs: Any) -> Tensor:
-        warnings.warn(
-            f"`nn.init.{old}` is now deprecated in favor of `nn.init.{name}`.", FutureWarning, stacklevel=2
-        )
+        warnings.warn(f"`nn.init.{old}` is now deprecated in favor of `nn.init.{name}`.", FutureWarning, stacklevel=2)
         return new(*args, **kwargs)
 
     call.__name__ = old

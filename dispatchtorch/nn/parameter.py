@@ -9,8 +9,10 @@ from dispatchtorch.tensor.tensor import Parameter, Tensor, alias_of
 __all__ = ["Buffer", "Parameter", "UninitializedBuffer", "UninitializedParameter", "is_lazy"]
 
 _NO_SHAPE = (
-    "Can't access the shape of an uninitialized parameter or buffer. This error usually happens in `load_state_dict` when "
-    "trying to load an uninitialized parameter into an initialized one. Call `forward` to initialize the parameters before "
+    "Can't access the shape of an uninitialized parameter or buffer. This error usually happens in "
+    "`load_state_dict` when "
+    "trying to load an uninitialized parameter into an initialized one. Call `forward` to initialize the "
+    "parameters before "
     "accessing their attributes."
 )
 
@@ -22,11 +24,12 @@ class Buffer(Tensor):
     """
 
     __slots__ = ()
+    persistent: bool
 
     def __new__(cls, data: Tensor, *, persistent: bool = True) -> Buffer:
-        self = alias_of(data, cls)
+        self: Buffer = alias_of(data, cls)  # type: ignore[assignment]  # it makes an object of the class it is given
         self.persistent = persistent
-        return self  # type: ignore[return-value]  # alias_of makes an object of the class that it is given
+        return self
 
     def __init__(self, data: Tensor, *, persistent: bool = True) -> None:
         """Nothing is left to do after ``__new__``."""

@@ -1,4 +1,4 @@
-"""Scaled dot-product attention: a primitive that a backend may do better, its backward, and torch's function over them."""
+"""Scaled dot-product attention: a primitive that a backend may do better, its backward, and torch's function on top."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from dispatchtorch.dispatch.table import composite, primitive
 from dispatchtorch.ops.dropout import dropout
 from dispatchtorch.ops.norm import through
 from dispatchtorch.ops.samples import Maker, Sample
+from dispatchtorch.tensor.sizes import broadcast_shapes
 from dispatchtorch.tensor.tensor import Tensor
 
 __all__ = ["scaled_dot_product_attention"]
@@ -97,26 +98,35 @@ def _grouped(query: Tensor, t: Tensor) -> Tensor:
     return t if heads == own else t.repeat_interleave(heads // own, -3)
 
 
+_C_NAMES = {
+    "float32": "float", "float64": "double", "float16": "c10::Half", "bfloat16": "c10::BFloat16", "int64": "long int",
+    "int32": "int", "int16": "short int", "int8": "signed char", "uint8": "unsigned char",
+}  # fmt: skip
+
+
 def _check(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, dropout_p: float, causal: bool) -> None:
     if any(t._key.dtype is not query._key.dtype for t in (key, value)):
-        names = [str(t._key.dtype) for t in (query, key, value)]
+        names = [_C_NAMES.get(t._key.dtype.name, t._key.dtype.name) for t in (query, key, value)]
         raise RuntimeError(
             "Expected query, key, and value to have the same dtype, but got query.dtype: "
-            f"{names[0]} key.dtype: {names[1]} and value.dtype: {names[2]} instead.".replace("torch.", "")
+            f"{names[0]} key.dtype: {names[1]} and value.dtype: {names[2]} instead."
         )
     if any(t.ndim < 2 for t in (query, key, value)):
         raise RuntimeError(
             "Expected query, key, and value to all be  at least 2 dimensional, but got query.dim: "
-            f"{query.ndim}, key.dim: {key.ndim} and value.dim: {value.ndim} instead."
+            f"{query.ndim} key.dim: {key.ndim} and value.dim: {value.ndim} instead."
         )
     if mask is not None:
         if mask._key.dtype is not bool_ and mask._key.dtype is not query._key.dtype:
             raise RuntimeError(
                 "Expected attn_mask dtype to be bool or float or to match query dtype, but got attn_mask.dtype: "
-                f"{mask._key.dtype.legacy.lower()} and  query.dtype: {query._key.dtype.legacy.lower()} instead."
+                f"{_C_NAMES.get(mask._key.dtype.name, mask._key.dtype.name)} and  query.dtype: "
+                f"{_C_NAMES.get(query._key.dtype.name, query._key.dtype.name)} instead."
             )
         if causal:
-            raise RuntimeError("_scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True")
+            raise RuntimeError(
+                "_scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True"
+            )
 
 
 @composite(function=False)
@@ -134,6 +144,8 @@ def scaled_dot_product_attention(
     _check(query, key, value, attn_mask, dropout_p, is_causal)
     if enable_gqa:
         key, value = _grouped(query, key), _grouped(query, value)
+    for t in (key, value):
+        broadcast_shapes(tuple(query._a.shape[:-2]), tuple(t._a.shape[:-2]))
     factor = 1.0 / math.sqrt(int(query._a.shape[-1])) if scale is None else scale
     bias = attn_mask
     if bias is not None and bias._key.dtype is bool_:

@@ -21,7 +21,7 @@ _ALPHA: Final = 1.7580993408473766  # scale * alpha of selu: what a dropped unit
 
 
 def mask(input: Tensor, p: float, *, channels: bool = False) -> Tensor:
-    """Returns what dropout multiplies ``input`` by: 0 with probability ``p``, else 1 / (1 - p); one a channel if asked."""
+    """Returns what dropout multiplies ``input`` by: 0 with probability ``p``, else 1 / (1 - p); one a channel if so."""
     key = input._key
     shape = tuple(input._a.shape)
     engine = default_generator.engine
@@ -96,7 +96,7 @@ def dropout_(input: Tensor, p: float, train: bool) -> Tensor:
     _check(p)
     if p == 0 or not train or not input._a.size:
         return input
-    return input.mul_(mask(input, p))  # type: ignore[no-any-return]  # a method of the table
+    return input.mul_(mask(input, p))
 
 
 @composite()
@@ -105,7 +105,7 @@ def feature_dropout_(input: Tensor, p: float, train: bool) -> Tensor:
     _check(p)
     if p == 0 or not train or not input._a.size:
         return input
-    return input.mul_(mask(input, p, channels=True))  # type: ignore[no-any-return]  # a method of the table
+    return input.mul_(mask(input, p, channels=True))
 
 
 @composite()
@@ -118,4 +118,3 @@ def alpha_dropout_(input: Tensor, p: float, train: bool) -> Tensor:
 def feature_alpha_dropout_(input: Tensor, p: float, train: bool) -> Tensor:
     """Writes the channel alpha dropout of the tensor into it and returns it."""
     return _write(input, feature_alpha_dropout(input, p, train)) if train and p else input
-

@@ -5,7 +5,7 @@ While history is recorded (double backward) the body runs instead of the kernel,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from dispatchtorch.dispatch.modes import modes
@@ -18,9 +18,9 @@ __all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "rms_norm"
 Tensors = tuple[Tensor, ...]
 
 
-def through(entry: Callable[..., Any]) -> Callable[..., Any]:
+def through(entry: Any) -> Any:
     """Returns the op's own body while history is recorded, since that can be differentiated again; else the op."""
-    return entry.op.body if modes.grad else entry  # type: ignore[attr-defined, no-any-return]  # an entry knows its op
+    return entry.op.body if modes.grad else entry
 
 
 def _trio(got: Tensors) -> Tensors:
@@ -46,7 +46,9 @@ def _layer_samples(make: Maker) -> Iterator[Sample]:
     node="NativeLayerNormBackward0",
     samples=_layer_samples,
 )
-def _layer_norm(input: Tensor, ndim: int, eps: float, weight: Tensor | None = None, bias: Tensor | None = None) -> Tensors:
+def _layer_norm(
+    input: Tensor, ndim: int, eps: float, weight: Tensor | None = None, bias: Tensor | None = None
+) -> Tensors:
     """Returns the input normalised over its last ``ndim`` dims, then the means and the inverse deviations."""
     ...
 
@@ -72,7 +74,9 @@ def _list(shape: Sequence[int]) -> str:
     return "[" + ", ".join(map(str, shape)) + "]"
 
 
-def _check_normalized(shape: tuple[int, ...], input: Tensor, weight: Tensor | None, bias: Tensor | None) -> None:
+def _check_normalized(
+    shape: tuple[int, ...], input: Tensor, weight: Tensor | None, bias: Tensor | None, *, rms: bool = False
+) -> None:
     if not shape:
         raise RuntimeError(
             "Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one element, but got "
@@ -86,7 +90,7 @@ def _check_normalized(shape: tuple[int, ...], input: Tensor, weight: Tensor | No
             )
     have = tuple(input._a.shape)
     if len(have) < len(shape) or have[len(have) - len(shape) :] != shape:
-        stars = ", ".join(["*", *map(str, shape)])
+        stars = ("*" if rms else "*, ") + ", ".join(map(str, shape))  # torch leaves the comma out for rms_norm
         raise RuntimeError(
             f"Given normalized_shape={_list(shape)}, expected input with shape [{stars}], but got input of size"
             f"{_list(have)}"
@@ -322,4 +326,4 @@ def instance_norm(
                 running.copy_(repeated.view(count, channels).mean(0))
     finally:
         modes.grad = before
-    return out.view(input.shape)  # type: ignore[no-any-return]  # a method of the table
+    return out.view(input.shape)

@@ -10,4 +10,4 @@ from dispatchtorch.nn.functional.margin import *  # noqa: F403 - as above
 from dispatchtorch.nn.functional.normalization import *  # noqa: F403 - as above
 
 _FAMILIES = (activation, affine, attention, dropping, loss, margin, normalization)
-__all__ = sorted({name for family in _FAMILIES for name in family.__all__})  # noqa: PLE0605 - a sorted list of strings
+__all__ = sorted({name for family in _FAMILIES for name in family.__all__})

@@ -14,10 +14,10 @@ from dispatchtorch.tensor import interop
 from dispatchtorch.tensor.tensor import Tensor
 
 __all__ = [
-    "celu", "celu_", "elu", "elu_", "gelu", "glu", "gumbel_softmax", "hardshrink", "hardsigmoid", "hardswish", "hardtanh",
-    "hardtanh_", "leaky_relu", "leaky_relu_", "log_softmax", "logsigmoid", "mish", "prelu", "relu", "relu6", "relu_",
-    "rrelu", "rrelu_", "selu", "selu_", "sigmoid", "silu", "softmax", "softmin", "softplus", "softshrink", "softsign",
-    "tanh", "tanhshrink", "threshold", "threshold_",
+    "celu", "celu_", "elu", "elu_", "gelu", "glu", "gumbel_softmax", "hardshrink", "hardsigmoid", "hardswish",
+    "hardtanh", "hardtanh_", "leaky_relu", "leaky_relu_", "log_softmax", "logsigmoid", "mish", "prelu", "relu",
+    "relu6", "relu_", "rrelu", "rrelu_", "selu", "selu_", "sigmoid", "silu", "softmax", "softmin", "softplus",
+    "softshrink", "softsign", "tanh", "tanhshrink", "threshold", "threshold_",
 ]  # fmt: skip
 
 celu_, elu_, hardtanh_, leaky_relu_ = ops.celu_, ops.elu_, ops.hardtanh_, ops.leaky_relu_
@@ -94,12 +94,12 @@ def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
 
 def sigmoid(input: Tensor) -> Tensor:
     """Returns ``1 / (1 + exp(-input))``."""
-    return input.sigmoid()  # type: ignore[no-any-return]  # a method of the table
+    return input.sigmoid()
 
 
 def tanh(input: Tensor) -> Tensor:
     """Returns the hyperbolic tangent."""
-    return input.tanh()  # type: ignore[no-any-return]  # a method of the table
+    return input.tanh()
 
 
 def glu(input: Tensor, dim: int = -1) -> Tensor:
@@ -110,7 +110,7 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
     if size % 2:
         raise RuntimeError(f"Halving dimension must be even, but dimension {dim % input.dim()} is size {size}")
     first, second = input.narrow(dim, 0, size // 2), input.narrow(dim, size // 2, size // 2)
-    return first * second.sigmoid()  # type: ignore[no-any-return]  # methods of the table
+    return first * second.sigmoid()
 
 
 def _drawn_slopes(input: Tensor, lower: float, upper: float) -> Tensor:
@@ -129,7 +129,7 @@ def rrelu(
     if not training:
         return leaky_relu(input, (lower + upper) / 2, inplace)
     slopes = _drawn_slopes(input, lower, upper)
-    return input.mul_(slopes) if inplace else input * slopes  # type: ignore[no-any-return]  # a method of the table
+    return input.mul_(slopes) if inplace else input * slopes
 
 
 def rrelu_(input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False) -> Tensor:
@@ -152,7 +152,7 @@ def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: 
     """Returns exponentials along ``dim`` that sum to 1."""
     if dim is None:
         dim = _dim_for("softmax", dim, input.dim(), _stacklevel)
-    return input.softmax(dim) if dtype is None else input.softmax(dim, dtype=dtype)  # type: ignore[no-any-return]  # the table
+    return input.softmax(dim) if dtype is None else input.softmax(dim, dtype=dtype)
 
 
 def softmin(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: DType | None = None) -> Tensor:
@@ -167,20 +167,18 @@ def log_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dty
     if dim is None:
         dim = _dim_for("log_softmax", dim, input.dim(), _stacklevel)
     if dtype is None:
-        return input.log_softmax(dim)  # type: ignore[no-any-return]  # a method of the table
-    return input.log_softmax(dim, dtype=dtype)  # type: ignore[no-any-return]  # as above
+        return input.log_softmax(dim)
+    return input.log_softmax(dim, dtype=dtype)
 
 
-def gumbel_softmax(
-    logits: Tensor, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1
-) -> Tensor:
+def gumbel_softmax(logits: Tensor, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1) -> Tensor:
     """Returns a random relaxed choice by the logits; with ``hard`` a one-hot one that has the relaxed gradient."""
     if eps != 1e-10:
         warnings.warn("`eps` parameter is deprecated and has no effect.", stacklevel=2)
     gumbels = -logits.new_empty(logits.shape).exponential_().log()
     soft = ((logits + gumbels) / tau).softmax(dim)
     if not hard:
-        return soft  # type: ignore[no-any-return]  # a method of the table
+        return soft
     index = soft.max(dim, keepdim=True)[1]
     chosen = soft.new_zeros(soft.shape).scatter_(dim, index, 1.0)
     return chosen - soft.detach() + soft  # type: ignore[no-any-return]  # as above

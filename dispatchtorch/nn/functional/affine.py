@@ -23,9 +23,7 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
     if lead != input2.shape[:-1]:
         for d, (a, b) in enumerate(zip(lead, input2.shape[:-1], strict=False)):
             if a != b:
-                raise RuntimeError(
-                    f"bilinear(): input batch dimensions do not match at dim {d}: got {a} and {b}"
-                )
+                raise RuntimeError(f"bilinear(): input batch dimensions do not match at dim {d}: got {a} and {b}")
     outs, first, second = weight.shape
     for name, have, want in (("input1", input1, first), ("input2", input2, second)):
         if have.size(-1) != want:
@@ -76,7 +74,7 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     if tensor.numel() == 0:
         if num_classes <= 0:
             raise RuntimeError("Can not infer total number of classes from empty tensor.")
-        return tensor.new_zeros((*tensor.shape, num_classes))  # type: ignore[no-any-return]  # a method of the table
+        return tensor.new_zeros((*tensor.shape, num_classes))
     if int(tensor.min()) < 0:
         raise RuntimeError("Class values must be non-negative.")
     top = int(tensor.max())

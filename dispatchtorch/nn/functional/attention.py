@@ -7,8 +7,8 @@ from typing import Any
 
 from dispatchtorch._base.dtypes import bool_
 from dispatchtorch.dispatch.table import FUNCTIONS
-from dispatchtorch.nn.functional.dropping import dropout
 from dispatchtorch.nn.functional.affine import linear
+from dispatchtorch.nn.functional.dropping import dropout
 from dispatchtorch.ops.attention import scaled_dot_product_attention
 from dispatchtorch.tensor.tensor import Tensor
 
@@ -21,7 +21,7 @@ def as_bias(mask: Tensor | None, like: Tensor) -> Tensor | None:
     """Returns a mask as numbers to add to scores: a boolean one forbids where it is True."""
     if mask is None or mask.dtype is not bool_:
         return mask
-    return like.new_zeros(mask.shape).masked_fill(mask, -math.inf)  # type: ignore[no-any-return]  # a method of the table
+    return like.new_zeros(mask.shape).masked_fill(mask, -math.inf)
 
 
 def _project(query: Tensor, key: Tensor, value: Tensor, weight: Tensor, bias: Tensor | None) -> Parts:
@@ -58,13 +58,12 @@ def _check_masks(padding: Tensor | None, mask: Tensor | None, is_causal: bool, n
 def _check_batched(query: Tensor, key: Tensor, value: Tensor, padding: Tensor | None) -> bool:
     dims = query.dim()
     if dims not in (2, 3):
-        raise AssertionError(
-            f"query should be unbatched 2D or batched 3D tensor but received {dims}-D query tensor"
-        )
+        raise AssertionError(f"query should be unbatched 2D or batched 3D tensor but received {dims}-D query tensor")
     kind = "batched (3-D)" if dims == 3 else "unbatched (2-D)"
     if key.dim() != dims or value.dim() != dims:
         raise AssertionError(
-            f"For {kind} `query`, expected `key` and `value` to be {dims}-D but found {key.dim()}-D and {value.dim()}-D "
+            f"For {kind} `query`, expected `key` and `value` to be {dims}-D but found {key.dim()}-D and "
+            f"{value.dim()}-D "
             "tensors respectively"
         )
     if padding is not None and padding.dim() != dims - 1:
@@ -78,7 +77,7 @@ def _check_batched(query: Tensor, key: Tensor, value: Tensor, padding: Tensor | 
 def _heads(t: Tensor, heads: int, width: int) -> Tensor:
     """Returns (length, batch, heads * width) as (batch, heads, length, width)."""
     length, batch = t.shape[:2]
-    return t.reshape(length, batch, heads, width).permute(1, 2, 0, 3)  # type: ignore[no-any-return]  # the table
+    return t.reshape(length, batch, heads, width).permute(1, 2, 0, 3)
 
 
 def _joined_mask(mask: Tensor | None, padding: Tensor | None, query: Tensor, batch: int, heads: int) -> Tensor | None:

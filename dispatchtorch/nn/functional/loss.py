@@ -22,7 +22,8 @@ def _together(input: Tensor, target: Tensor, *, warn: bool = True) -> tuple[Tens
     if mine != other:
         if warn:
             warnings.warn(
-                f"Using a target size ({target.size()}) that is different to the input size ({input.size()}). This will "
+                f"Using a target size ({target.size()}) that is different to the input size ({input.size()}). "
+                f"This will "
                 "likely lead to incorrect results due to broadcasting. Please ensure they have the same size.",
                 stacklevel=3,
             )
@@ -80,7 +81,7 @@ def _weighted_mean(loss: Tensor, weight: Tensor, reduction: str) -> Tensor:
         raise ValueError("Weights and input must have the same size.")
     loss = loss * weight
     if reduction == "mean":
-        return loss.sum() / weight.sum()  # type: ignore[no-any-return]  # methods of the table
+        return loss.sum() / weight.sum()
     return reduced(loss, reduction)
 
 
@@ -142,7 +143,8 @@ def binary_cross_entropy(
     kind = chosen(reduction, size_average, reduce)
     if target.size() != input.size():
         raise ValueError(
-            f"Using a target size ({target.size()}) that is different to the input size ({input.size()}) is deprecated. "
+            f"Using a target size ({target.size()}) that is different to the input size ({input.size()}) is "
+            f"deprecated. "
             "Please ensure they have the same size."
         )
     if input._key.native and input._a.size and not ((input._a >= 0) & (input._a <= 1)).all():
@@ -181,8 +183,10 @@ def kl_div(
         reduction = chosen(reduction, size_average, reduce)
     elif reduction == "mean":
         warnings.warn(
-            "reduction: 'mean' divides the total loss by both the batch size and the support size.'batchmean' divides only "
-            "by the batch size, and aligns with the KL div math definition.'mean' will be changed to behave the same as "
+            "reduction: 'mean' divides the total loss by both the batch size and the support size.'batchmean' "
+            "divides only "
+            "by the batch size, and aligns with the KL div math definition.'mean' will be changed to behave the "
+            "same as "
             "'batchmean' in the next major release.",
             stacklevel=2,
         )
@@ -192,7 +196,7 @@ def kl_div(
         loss = target.xlogy(target) - target * input
     if reduction == "batchmean":
         total = loss.sum()
-        return total / input.size()[0] if input.dim() else total  # type: ignore[no-any-return]  # methods of the table
+        return total / input.size()[0] if input.dim() else total
     return reduced(loss, reduction)
 
 
@@ -252,5 +256,3 @@ def soft_margin_loss(
     """Returns the mean of ``log(1 + exp(-target * input))``."""
     kind = chosen(reduction, size_average, reduce)
     return reduced((-target * input).exp().log1p(), kind)
-
-

@@ -18,19 +18,19 @@ def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12, o
     """Returns the input divided by its norm along ``dim``, norms below ``eps`` replaced by it."""
     length = input.norm(p, dim, keepdim=True).clamp(min=eps)
     result = input / length.expand(input.shape)
-    return result if out is None else out.copy_(result)  # type: ignore[no-any-return]  # a method of the table
+    return result if out is None else out.copy_(result)
 
 
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """Returns the cosine of the angle between vectors along ``dim``."""
     first = (x1 * x1).sum(dim, True).sqrt().clamp(min=eps)
     second = (x2 * x2).sum(dim, True).sqrt().clamp(min=eps)
-    return ((x1 / first) * (x2 / second)).sum(dim)  # type: ignore[no-any-return]  # a method of the table
+    return ((x1 / first) * (x2 / second)).sum(dim)
 
 
 def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Tensor:
     """Returns the p-norm of ``x1 - x2 + eps`` along the last dim."""
-    return (x1 - x2 + eps).norm(p, -1, keepdim=keepdim)  # type: ignore[no-any-return]  # a method of the table
+    return (x1 - x2 + eps).norm(p, -1, keepdim=keepdim)
 
 
 def hinge_embedding_loss(
@@ -43,7 +43,7 @@ def hinge_embedding_loss(
 ) -> Tensor:
     """Returns the mean of distances where the target is 1, of ``max(0, margin - distance)`` where it is -1."""
     kind = chosen(reduction, size_average, reduce)
-    apart = (margin - input).clamp(min=0).masked_fill(target == 1, 0.0)
+    apart = (margin - input).clamp_min(0).masked_fill(target == 1, 0.0)
     return reduced(apart + input.masked_fill(target == -1, 0.0), kind)
 
 
@@ -63,7 +63,7 @@ def margin_ranking_loss(
             "margin_ranking_loss : All input tensors should have same dimension but got sizes: "
             f"input1: {input1.size()}, input2: {input2.size()}, target: {target.size()} "
         )
-    return reduced((-target * (input1 - input2) + margin).clamp(min=0), kind)
+    return reduced((-target * (input1 - input2) + margin).clamp_min(0), kind)
 
 
 def cosine_embedding_loss(
@@ -84,7 +84,7 @@ def cosine_embedding_loss(
     scale = (((input1 * input1).sum(dim) + small) * ((input2 * input2).sum(dim) + small)).sqrt()
     cosine = product / scale
     together = (1 - cosine).masked_fill(target != 1, 0.0)
-    apart = (cosine - margin).clamp(min=0).masked_fill(target != -1, 0.0)
+    apart = (cosine - margin).clamp_min(0).masked_fill(target != -1, 0.0)
     return reduced(together + apart, kind)
 
 
@@ -123,7 +123,7 @@ def _triplet(
     near, far = distance(anchor, positive), distance(anchor, negative)
     if swap:
         far = far.minimum(distance(positive, negative))
-    return reduced((near - far + margin).clamp(min=0), reduction)
+    return reduced((near - far + margin).clamp_min(0), reduction)
 
 
 def triplet_margin_with_distance_loss(
@@ -160,7 +160,7 @@ def multi_margin_loss(
         raise ValueError("weight must be one-dimensional")
     scores = input if input.dim() == 2 else input.unsqueeze(0)
     classes = target.reshape(-1, 1)
-    short = (margin - scores.gather(1, classes) + scores).clamp(min=0)
+    short = (margin - scores.gather(1, classes) + scores).clamp_min(0)
     short = short if p == 1 else short * short
     if weight is not None:
         short = short * weight[classes]
@@ -182,7 +182,7 @@ def multilabel_margin_loss(
     valid = (labels == -1).cumsum(1) == 0
     safe = labels.masked_fill(~valid, 0)
     right = scores.new_zeros(scores.shape).scatter_add(1, safe, valid.to(scores.dtype)) > 0
-    short = (1 - scores.gather(1, safe).unsqueeze(2) + scores.unsqueeze(1)).clamp(min=0)
+    short = (1 - scores.gather(1, safe).unsqueeze(2) + scores.unsqueeze(1)).clamp_min(0)
     used = valid.unsqueeze(2) & ~right.unsqueeze(1)
     loss = (short * used.to(scores.dtype)).sum((1, 2)) / scores.size(1)
     return reduced(loss if input.dim() == 2 else loss.squeeze(0), kind)
@@ -205,4 +205,4 @@ def multilabel_soft_margin_loss(
     loss = -(target * log_sigmoid(input) + (1 - target) * log_sigmoid(-input))
     if weight is not None:
         loss = loss * weight
-    return reduced(loss.mean(-1), kind)
+    return reduced(loss.sum(-1) / input.size(-1), kind)

@@ -61,8 +61,8 @@ def batch_norm(
     """Returns the input with mean 0 and variance 1 in each channel; in training running statistics are updated."""
     if training:
         _several_values(tuple(input.shape))
-    if eps <= 0.0:
-        raise ValueError(f"batch_norm eps must be positive, but got {eps}")
+    if training and eps <= 0.0:
+        raise ValueError(f"batch_norm eps must be positive during training, but got {eps}")
     return ops.batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps)
 
 
@@ -82,7 +82,5 @@ def instance_norm(
         for n in input.shape[2:]:
             spatial *= n
         if spatial == 1:
-            raise ValueError(
-                f"Expected more than 1 spatial element when training, got input size {input.size()}"
-            )
+            raise ValueError(f"Expected more than 1 spatial element when training, got input size {input.size()}")
     return ops.instance_norm(input, weight, bias, running_mean, running_var, use_input_stats, momentum, eps)

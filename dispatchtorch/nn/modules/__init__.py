@@ -20,18 +20,16 @@ from dispatchtorch.nn.modules.batchnorm import *  # noqa: F403 - as above
 from dispatchtorch.nn.modules.container import *  # noqa: F403 - as above
 from dispatchtorch.nn.modules.dropout import *  # noqa: F403 - as above
 from dispatchtorch.nn.modules.flatten import *  # noqa: F403 - as above
-from dispatchtorch.nn.modules.linear import Bilinear, Identity, Linear
+from dispatchtorch.nn.modules.linear import *  # noqa: F403 - as above
 from dispatchtorch.nn.modules.loss import *  # noqa: F403 - as above
-from dispatchtorch.nn.modules.module import Module
+from dispatchtorch.nn.modules.module import Module as Module
 from dispatchtorch.nn.modules.normalization import *  # noqa: F403 - as above
 from dispatchtorch.nn.modules.parameter_container import *  # noqa: F403 - as above
 from dispatchtorch.nn.modules.sparse import *  # noqa: F403 - as above
 from dispatchtorch.nn.modules.transformer import *  # noqa: F403 - as above
 
 _FAMILIES = (
-    activation, attention, batchnorm, container, dropout, flatten, loss, normalization, parameter_container, sparse,
-    transformer,
+    activation, attention, batchnorm, container, dropout, flatten, linear, loss, normalization, parameter_container,
+    sparse, transformer,
 )  # fmt: skip
-__all__ = sorted(  # noqa: PLE0605 - a sorted list of strings
-    {"Bilinear", "Identity", "Linear", "Module", *(name for family in _FAMILIES for name in family.__all__)}
-)
+__all__ = sorted({"Module", *(name for family in _FAMILIES for name in family.__all__)})

@@ -48,7 +48,9 @@ class _NormBase(Module):
             made = empty_parameter(num_features, device=device, dtype=dtype) if wanted else None
             self.register_parameter(name, made)
         track = track_running_stats
-        self.register_buffer("running_mean", filled("zeros", num_features, device=device, dtype=dtype) if track else None)
+        self.register_buffer(
+            "running_mean", filled("zeros", num_features, device=device, dtype=dtype) if track else None
+        )
         self.register_buffer("running_var", filled("ones", num_features, device=device, dtype=dtype) if track else None)
         self.register_buffer("num_batches_tracked", filled("zeros", (), dtype=int64, device=device) if track else None)
         self.reset_parameters()
@@ -177,12 +179,13 @@ class _InstanceNorm(_NormBase):
                     f"{input.size(dim)}."
                 )
             warnings.warn(
-                f"input's size at dim={dim} does not match num_features. You can silence this warning by not passing in "
+                f"input's size at dim={dim} does not match num_features. You can silence this warning by not "
+                f"passing in "
                 "num_features, which is not used because affine=False",
                 stacklevel=2,
             )
         if input.dim() == self._no_batch:
-            return self._normalise(input.unsqueeze(0)).squeeze(0)  # type: ignore[no-any-return]  # a method of the table
+            return self._normalise(input.unsqueeze(0)).squeeze(0)
         return self._normalise(input)
 
     def _normalise(self, input: Tensor) -> Tensor:

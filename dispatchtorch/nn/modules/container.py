@@ -87,9 +87,7 @@ class Sequential(_Numbered):
 
     def _check_other(self, other: Any) -> None:
         if not isinstance(other, Sequential):
-            raise ValueError(
-                f"add operator supports only objects of Sequential class, but {type(other)!s} is given."
-            )
+            raise ValueError(f"add operator supports only objects of Sequential class, but {type(other)!s} is given.")
 
     def __add__(self, other: Any) -> Sequential:
         self._check_other(other)
@@ -187,9 +185,7 @@ class ModuleList(_Numbered):
                 runs[-1][1] = i
             else:
                 runs.append([i, i, text])
-        lines = [
-            indent(f"({a}): {text}" if a == b else f"({a}-{b}): {b - a + 1} x {text}", 2) for a, b, text in runs
-        ]
+        lines = [indent(f"({a}): {text}" if a == b else f"({a}-{b}): {b - a + 1} x {text}", 2) for a, b, text in runs]
         return f"{self._get_name()}(\n  " + "\n  ".join(lines) + "\n)"
 
 

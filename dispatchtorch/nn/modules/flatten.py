@@ -21,7 +21,7 @@ class Flatten(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """Returns the flattened input."""
-        return input.flatten(self.start_dim, self.end_dim)  # type: ignore[no-any-return]  # a method of the table
+        return input.flatten(self.start_dim, self.end_dim)
 
     def extra_repr(self) -> str:
         """Returns the range."""
@@ -31,7 +31,7 @@ class Flatten(Module):
 class Unflatten(Module):
     """Splits a dim into several."""
 
-    def __init__(self, dim: int | str, unflattened_size: Any) -> None:
+    def __init__(self, dim: Any, unflattened_size: Any) -> None:
         super().__init__()
         if not isinstance(unflattened_size, (tuple, list)):
             raise TypeError(
@@ -47,7 +47,7 @@ class Unflatten(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """Returns the input with the dim split."""
-        return input.unflatten(self.dim, self.unflattened_size)  # type: ignore[no-any-return]  # a method of the table
+        return input.unflatten(self.dim, self.unflattened_size)
 
     def extra_repr(self) -> str:
         """Returns the dim and sizes."""

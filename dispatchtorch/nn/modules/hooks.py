@@ -65,7 +65,9 @@ class GlobalHooks:
 GLOBAL: Final = GlobalHooks()
 
 
-def keep(hooks: MutableMapping[int, Hook], hook: Hook, *marks: MutableMapping[int, bool], first: bool = False) -> RemovableHandle:
+def keep(
+    hooks: MutableMapping[int, Hook], hook: Hook, *marks: MutableMapping[int, bool], first: bool = False
+) -> RemovableHandle:
     """Returns the handle of a hook that is now kept in ``hooks`` and marked in each of ``marks``."""
     handle = ModuleHandle(hooks, marks)
     hooks[handle.id] = hook
@@ -77,7 +79,9 @@ def keep(hooks: MutableMapping[int, Hook], hook: Hook, *marks: MutableMapping[in
     return handle
 
 
-def register_module_forward_hook(hook: Hook, *, with_kwargs: bool = False, always_call: bool = False) -> RemovableHandle:
+def register_module_forward_hook(
+    hook: Hook, *, with_kwargs: bool = False, always_call: bool = False
+) -> RemovableHandle:
     """Returns the handle of a hook that runs after every module's ``forward``."""
     marks = [GLOBAL.forward_with_kwargs] * with_kwargs + [GLOBAL.forward_always] * always_call
     return keep(GLOBAL.forward, hook, *marks)
@@ -144,7 +148,7 @@ def _identity(tensors: list[Tensor], on_gradients: Callable[[tuple[Any, ...]], t
     outs = []
     for i, t in enumerate(tensors):
         out = alias_of(t)
-        if t._key.dtype.category >= 2:
+        if t._key.requires:  # what needs none gets zeros, as in torch
             out._key = out._key.as_requires(True)
             out._edge = (node, i)
         outs.append(out)
@@ -218,7 +222,8 @@ class BackwardHooks:
                 full = got if isinstance(got, tuple) else (got,)
                 if len(full) != count:
                     raise RuntimeError(
-                        f"Backward pre hook returned an invalid number of grad_output, got {len(full)}, but expected {count}"
+                        f"Backward pre hook returned an invalid number of grad_output, got {len(full)}, but "
+                        f"expected {count}"
                     )
         self.grad_outputs = full
         if not self.wrapped_inputs:
@@ -302,7 +307,12 @@ def call_with_hooks(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) 
 
 
 def _run_always(
-    module: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any, hooks: list[tuple[int, Hook]], called: set[int]
+    module: Any,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    result: Any,
+    hooks: list[tuple[int, Hook]],
+    called: set[int],
 ) -> None:
     """Runs what must be called even when `forward` failed; its own errors become warnings."""
     for number, hook in hooks:
@@ -319,7 +329,8 @@ def _run_always(
         except Exception as error:
             which = "global module forward hook" if everywhere else "module forward hook"
             warnings.warn(
-                f"{which} with ``always_call=True`` raised an exception that was silenced as another error was raised in "
+                f"{which} with ``always_call=True`` raised an exception that was silenced as another error was "
+                f"raised in "
                 f"forward: {error}",
                 stacklevel=4,
             )

@@ -5,22 +5,43 @@ Assumes the op table is installed. Must not know any particular layer.
 
 from __future__ import annotations
 
-import itertools
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Self
 
 from dispatchtorch._base.device import Device
 from dispatchtorch._base.dtypes import DType, bfloat16, float16, float32, float64
 from dispatchtorch.dispatch.modes import modes
-from dispatchtorch.nn.modules.hooks import GLOBAL, Hook, RemovableHandle, call_with_hooks, keep
+from dispatchtorch.nn.modules.hooks import (
+    GLOBAL,
+    Hook,
+    RemovableHandle,
+    call_with_hooks,
+    keep,
+    register_module_buffer_registration_hook,
+    register_module_forward_hook,
+    register_module_forward_pre_hook,
+    register_module_full_backward_hook,
+    register_module_full_backward_pre_hook,
+    register_module_module_registration_hook,
+    register_module_parameter_registration_hook,
+)
 from dispatchtorch.nn.modules.state import State
 from dispatchtorch.nn.modules.tree import typename
 from dispatchtorch.nn.parameter import Buffer
 from dispatchtorch.tensor.tensor import Parameter, Tensor
 
-__all__ = ["Module"]
+__all__ = [
+    "Module",
+    "register_module_buffer_registration_hook",
+    "register_module_forward_hook",
+    "register_module_forward_pre_hook",
+    "register_module_full_backward_hook",
+    "register_module_full_backward_pre_hook",
+    "register_module_module_registration_hook",
+    "register_module_parameter_registration_hook",
+]
 
 _set: Callable[[object, str, Any], None] = object.__setattr__
 _everywhere_forward, _everywhere_pre = GLOBAL.forward, GLOBAL.forward_pre
@@ -36,9 +57,13 @@ class Module(State):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         if not self.call_super_init and kwargs:
-            raise TypeError(f"{type(self).__name__}.__init__() got an unexpected keyword argument '{next(iter(kwargs))}'")
+            raise TypeError(
+                f"{type(self).__name__}.__init__() got an unexpected keyword argument '{next(iter(kwargs))}'"
+            )
         if not self.call_super_init and args:
-            raise TypeError(f"{type(self).__name__}.__init__() takes 1 positional argument but {len(args) + 1} were given")
+            raise TypeError(
+                f"{type(self).__name__}.__init__() takes 1 positional argument but {len(args) + 1} were given"
+            )
         own = self.__dict__
         own["training"] = True
         own["_parameters"], own["_buffers"], own["_modules"] = {}, {}, {}
@@ -73,7 +98,7 @@ class Module(State):
     def register_forward_hook(
         self, hook: Hook, *, prepend: bool = False, with_kwargs: bool = False, always_call: bool = False
     ) -> RemovableHandle:
-        """Returns the handle of ``hook(module, args[, kwargs], output)``, run after ``forward``; may replace the output."""
+        """Returns the handle of ``hook(module, args[, kwargs], output)``, run after ``forward``; may replace that."""
         marks = [self._forward_hooks_with_kwargs] * with_kwargs + [self._forward_hooks_always_called] * always_call
         return keep(self._forward_hooks, hook, *marks, first=prepend)
 
@@ -112,7 +137,7 @@ class Module(State):
             if bad:
                 raise KeyError(sentence)
 
-    def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
+    def register_buffer(self, name: str, tensor: Any, persistent: bool = True) -> None:
         """Adds a tensor that belongs to the state but is not trained; not persistent: not saved either."""
         if "_buffers" not in self.__dict__:
             raise AttributeError("cannot assign buffer before Module.__init__() call")
@@ -138,11 +163,13 @@ class Module(State):
         if param is not None:
             if not isinstance(param, Parameter):
                 raise TypeError(
-                    f"cannot assign '{typename(param)}' object to parameter '{name}' (torch.nn.Parameter or None required)"
+                    f"cannot assign '{typename(param)}' object to parameter '{name}' (torch.nn.Parameter or "
+                    f"None required)"
                 )
             if param._edge is not None:
                 raise ValueError(
-                    f"Cannot assign non-leaf Tensor to parameter '{name}'. Model parameters must be created explicitly. To "
+                    f"Cannot assign non-leaf Tensor to parameter '{name}'. Model parameters must be created "
+                    f"explicitly. To "
                     f"express '{name}' as a function of another Tensor, compute the value in the forward() method."
                 )
         for hook in GLOBAL.parameter_registration.values():
@@ -272,15 +299,19 @@ class Module(State):
         return self
 
     def to(self, *args: Any, **kwargs: Any) -> Self:
-        """Returns the module with its parameters and buffers on another device, or its floating ones in another dtype."""
+        """Returns the module with its parameters and buffers elsewhere, or its floating ones in another dtype."""
         device, dtype, rest = _parse_to(args, kwargs)
         if dtype is not None and not (dtype.is_floating_point or dtype.is_complex):
-            raise TypeError(f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={dtype}")
+            raise TypeError(
+                f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={dtype}"
+            )
         if dtype is not None and dtype.is_complex:
             warnings.warn(
-                "Complex modules are a new feature under active development whose design may change, and some modules might "
+                "Complex modules are a new feature under active development whose design may change, and some "
+                "modules might "
                 "not work as expected when using complex tensors as parameters or buffers. Please file an issue at "
-                "https://github.com/pytorch/pytorch/issues/new?template=bug-report.yml if a complex module does not work as "
+                "https://github.com/pytorch/pytorch/issues/new?template=bug-report.yml if a complex module does "
+                "not work as "
                 "expected.",
                 stacklevel=2,
             )
@@ -289,7 +320,7 @@ class Module(State):
             floating = t.dtype.is_floating_point or t.dtype.is_complex
             wanted = {"device": device, "dtype": dtype if floating else None, **rest}
             wanted = {k: v for k, v in wanted.items() if v is not None}
-            return t.to(**wanted) if wanted else t  # type: ignore[no-any-return]  # a method of the table
+            return t.to(**wanted) if wanted else t
 
         return self._apply(move)
 
@@ -351,9 +382,6 @@ class Module(State):
 
     def compile(self, *args: Any, **kwargs: Any) -> None:
         """Leaves the module as it is: a backend with no compiler runs it eagerly."""
-
-    def _named_tensors(self) -> Iterator[tuple[str, Tensor]]:
-        return itertools.chain(self.named_parameters(), self.named_buffers())
 
 
 _HOOK_TABLES = (

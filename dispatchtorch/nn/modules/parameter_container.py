@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from dispatchtorch.nn.modules.module import Module
 from dispatchtorch.nn.modules.tree import typename
-from dispatchtorch.tensor.tensor import Parameter, Tensor
+from dispatchtorch.tensor.tensor import Parameter, Tensor, wrap
 
 __all__ = ["ParameterDict", "ParameterList"]
 
@@ -19,14 +19,13 @@ def _as_member(value: Any) -> Any:
     return Parameter(value) if isinstance(value, Tensor) and not isinstance(value, Parameter) else value
 
 
-def _described(name: Any, value: Any) -> str:
+def _described(name: Any, value: Any, legacy: bool) -> str:
     if not isinstance(value, Tensor):
         return f"  ({name}): Object of type: {type(value).__name__}"
     kind = "Parameter" if isinstance(value, Parameter) else "Tensor"
     sizes = "x".join(map(str, value.size()))
     device = f" ({value.device})" if value.device.type != "cpu" else ""
-    legacy = typename(value) if type(value) is Tensor else f"torch.{value.dtype.legacy}Tensor"
-    shown = str(value.dtype) if kind == "Parameter" else legacy
+    shown = typename(wrap(value._a, value._key)) if legacy else str(value.dtype)
     return f"  ({name}): {kind} containing: [{shown} of size {sizes}{device}]"
 
 
@@ -78,16 +77,14 @@ class ParameterList(Module):
     def extend(self, values: Iterable[Any]) -> Self:
         """Returns the list with values added at its end."""
         if not isinstance(values, Iterable) or isinstance(values, Tensor):
-            raise TypeError(
-                "ParameterList.extend should be called with an iterable, but got " + type(values).__name__
-            )
+            raise TypeError("ParameterList.extend should be called with an iterable, but got " + type(values).__name__)
         for value in values:
             self.append(value)
         return self
 
     def extra_repr(self) -> str:
         """Returns a line for each value."""
-        return "\n".join(_described(i, value) for i, value in enumerate(self))
+        return "\n".join(_described(i, value, False) for i, value in enumerate(self))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Raises RuntimeError: a list of parameters computes nothing."""
@@ -166,7 +163,7 @@ class ParameterDict(Module):
 
     def get(self, key: str, default: Any = None) -> Any:
         """Returns what is under a name, or the default."""
-        return self[key] if key in self else default
+        return self[key] if key in self else default  # noqa: SIM401 - this is that get
 
     def fromkeys(self, keys: Iterable[str], default: Any = None) -> ParameterDict:
         """Returns a new dict with these names, all with the default."""
@@ -208,7 +205,7 @@ class ParameterDict(Module):
 
     def extra_repr(self) -> str:
         """Returns a line for each value."""
-        return "\n".join(_described(key, value) for key, value in self.items())
+        return "\n".join(_described(key, value, True) for key, value in self.items())
 
     def __call__(self, input: Any) -> Any:
         """Raises RuntimeError: a dict of parameters computes nothing."""

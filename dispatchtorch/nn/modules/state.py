@@ -185,15 +185,16 @@ class State(Tree):
     def _load_one(self, name: str, key: str, member: Tensor, value: Any, assign: bool, errors: list[str]) -> None:
         if not isinstance(value, Tensor):
             errors.append(
-                f'While copying the parameter named "{key}", expected torch.Tensor or Tensor-like object from checkpoint '
-                f"but received {type(value)}"
+                f'While copying the parameter named "{key}", expected torch.Tensor or Tensor-like object from '
+                f"checkpoint but received {type(value)}"
             )
             return
         if not assign and member.dim() == 0 and tuple(value.shape) == (1,):
             value = value[0]  # scalars of very old checkpoints
         if tuple(member.shape) != tuple(value.shape):
             errors.append(
-                f"size mismatch for {key}: copying a param with shape {value.shape} from checkpoint, the shape in current "
+                f"size mismatch for {key}: copying a param with shape {value.shape} from checkpoint, the shape "
+                f"in current "
                 f"model is {member.shape}."
             )
             return
@@ -205,8 +206,8 @@ class State(Tree):
                 member.copy_(value)
         except Exception as error:
             errors.append(
-                f'While copying the parameter named "{key}", whose dimensions in the model are {member.size()} and whose '
-                f"dimensions in the checkpoint are {value.size()}, an exception occurred : {error.args}."
+                f'While copying the parameter named "{key}", whose dimensions in the model are {member.size()} and '
+                f"whose dimensions in the checkpoint are {value.size()}, an exception occurred : {error.args}."
             )
         finally:
             modes.grad = before
@@ -270,8 +271,7 @@ class State(Tree):
         for hook in module._load_state_dict_post_hooks.values():
             if hook(module, mine) is not None:
                 raise AssertionError(
-                    "Hooks registered with ``register_load_state_dict_post_hook`` are not expected to return new values, "
+                    "Hooks registered with ``register_load_state_dict_post_hook`` are not expected to return "
+                    "new values, "
                     "if incompatible_keys need to be modified, it should be done inplace."
                 )
-
-

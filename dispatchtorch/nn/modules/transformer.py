@@ -53,7 +53,9 @@ def _is_causal(mask: Tensor | None, is_causal: bool | None, size: int) -> bool:
 class _Layer(Module):
     """What encoder and decoder layers share: attention to oneself and a feed-forward block."""
 
-    def __init__(self, d_model: int, nhead: int, dropout: float, batch_first: bool, bias: bool, kind: dict[str, Any]) -> None:
+    def __init__(
+        self, d_model: int, nhead: int, dropout: float, batch_first: bool, bias: bool, kind: dict[str, Any]
+    ) -> None:
         super().__init__()
         self.self_attn = MultiheadAttention(d_model, nhead, dropout, bias=bias, batch_first=batch_first, **kind)
 
@@ -227,12 +229,14 @@ class TransformerEncoder(Module):
     ) -> Tensor:
         """Returns the sequence after all layers and the last norm."""
         padding, bias = as_bias(src_key_padding_mask, src), as_bias(mask, src)
-        batch_first = getattr(getattr(self.layers[0], "self_attn", None), "batch_first", False) if len(self.layers) else False
+        batch_first = (
+            getattr(getattr(self.layers[0], "self_attn", None), "batch_first", False) if len(self.layers) else False
+        )
         causal = _is_causal(bias, is_causal, src.size(1 if batch_first and src.dim() == 3 else 0))
         out = src
         for layer in self.layers:
             out = layer(out, src_mask=bias, is_causal=causal, src_key_padding_mask=padding)
-        return out if self.norm is None else self.norm(out)  # type: ignore[no-any-return]  # a module's call
+        return out if self.norm is None else self.norm(out)
 
 
 class TransformerDecoder(Module):
@@ -256,7 +260,9 @@ class TransformerDecoder(Module):
         memory_is_causal: bool = False,
     ) -> Tensor:
         """Returns the sequence after all layers and the last norm."""
-        batch_first = getattr(getattr(self.layers[0], "self_attn", None), "batch_first", False) if len(self.layers) else False
+        batch_first = (
+            getattr(getattr(self.layers[0], "self_attn", None), "batch_first", False) if len(self.layers) else False
+        )
         causal = _is_causal(tgt_mask, tgt_is_causal, tgt.size(1 if batch_first and tgt.dim() == 3 else 0))
         out = tgt
         for layer in self.layers:
@@ -270,7 +276,7 @@ class TransformerDecoder(Module):
                 tgt_is_causal=causal,
                 memory_is_causal=memory_is_causal,
             )
-        return out if self.norm is None else self.norm(out)  # type: ignore[no-any-return]  # a module's call
+        return out if self.norm is None else self.norm(out)
 
 
 class Transformer(Module):
@@ -296,7 +302,17 @@ class Transformer(Module):
     ) -> None:
         super().__init__()
         kind = {"device": device, "dtype": dtype}
-        common: Any = (d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps, batch_first, norm_first, bias)
+        common: Any = (
+            d_model,
+            nhead,
+            dim_feedforward,
+            dropout,
+            activation,
+            layer_norm_eps,
+            batch_first,
+            norm_first,
+            bias,
+        )
         if custom_encoder is not None:
             self.encoder = custom_encoder
         else:
@@ -335,9 +351,7 @@ class Transformer(Module):
             raise RuntimeError("the batch number of src and tgt must be equal")
         if src.size(-1) != self.d_model or tgt.size(-1) != self.d_model:
             raise RuntimeError("the feature number of src and tgt must be equal to d_model")
-        memory = self.encoder(
-            src, mask=src_mask, src_key_padding_mask=src_key_padding_mask, is_causal=src_is_causal
-        )
+        memory = self.encoder(src, mask=src_mask, src_key_padding_mask=src_key_padding_mask, is_causal=src_is_causal)
         return self.decoder(  # type: ignore[no-any-return]  # a module's call
             tgt,
             memory,

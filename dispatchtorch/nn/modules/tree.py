@@ -1,7 +1,7 @@
 """The tree of modules: finding, naming and walking children, parameters and buffers; printing.
 
-A mixin: it needs ``_modules``, ``_parameters`` and ``_buffers`` (name -> member or None), and gives everything else that
-only reads the tree. Must not know hooks, states or devices.
+A mixin: it needs ``_modules``, ``_parameters`` and ``_buffers`` (name -> member or None), and gives everything else
+that only reads the tree. Must not know hooks, states or devices.
 """
 
 from __future__ import annotations

@@ -20,12 +20,11 @@ def _gradients(parameters: Tensors) -> list[Tensor]:
     return [p.grad for p in members if p.grad is not None]
 
 
-@no_grad()
 def get_total_norm(
     tensors: Tensors, norm_type: float = 2.0, error_if_nonfinite: bool = False, foreach: bool | None = None
 ) -> Tensor:
     """Returns the norm of all elements of the tensors, as if they were one vector."""
-    members = [tensors] if isinstance(tensors, Tensor) else list(tensors)
+    members = [tensors.detach()] if isinstance(tensors, Tensor) else [t.detach() for t in tensors]
     kind = float(norm_type)
     if not members:
         return FUNCTIONS["zeros"](())  # type: ignore[no-any-return]  # a function of the table
@@ -33,7 +32,8 @@ def get_total_norm(
     total = _norm(norms, kind)
     if error_if_nonfinite and not math.isfinite(float(total)):
         raise RuntimeError(
-            f"The total norm of order {kind} for gradients from `parameters` is non-finite, so it cannot be clipped. To "
+            f"The total norm of order {kind} for gradients from `parameters` is non-finite, so it cannot be "
+            f"clipped. To "
             "disable this error and scale the gradients by the non-finite norm anyway, set `error_if_nonfinite=False`"
         )
     return total
@@ -43,23 +43,22 @@ def _norm(t: Tensor, kind: float) -> Tensor:
     if kind == math.inf:
         return t.abs().max()  # type: ignore[no-any-return]  # methods of the table
     if kind == 2.0:
-        return (t * t).sum().sqrt()  # type: ignore[no-any-return]  # as above
+        return (t * t).sum().sqrt()
     if kind == 1.0:
-        return t.abs().sum()  # type: ignore[no-any-return]  # as above
-    return (t.abs() ** kind).sum() ** (1.0 / kind)  # type: ignore[no-any-return]  # as above
+        return t.abs().sum()
+    return (t.abs() ** kind).sum() ** (1.0 / kind)
 
 
-@no_grad()
 def clip_grads_with_norm_(
     parameters: Tensors, max_norm: float, total_norm: Tensor, foreach: bool | None = None
 ) -> None:
     """Scales the gradients in place so that a total norm above ``max_norm`` comes down to it."""
     scale = (float(max_norm) / (total_norm + 1e-6)).clamp(max=1.0)
-    for g in _gradients(parameters):
-        g.mul_(scale)
+    with no_grad():
+        for g in _gradients(parameters):
+            g.mul_(scale)
 
 
-@no_grad()
 def clip_grad_norm_(
     parameters: Tensors,
     max_norm: float,
@@ -72,17 +71,15 @@ def clip_grad_norm_(
         generator = hasattr(parameters, "__next__")
         parameters = list(parameters)
         if generator and not parameters:
-            warnings.warn(
-                "`parameters` is an empty generator, no gradient clipping will occur.", stacklevel=3
-            )
+            warnings.warn("`parameters` is an empty generator, no gradient clipping will occur.", stacklevel=3)
     total = get_total_norm(_gradients(parameters), norm_type, error_if_nonfinite, foreach)
     clip_grads_with_norm_(parameters, max_norm, total, foreach)
     return total
 
 
-@no_grad()
 def clip_grad_value_(parameters: Tensors, clip_value: float, foreach: bool | None = None) -> None:
     """Holds every element of the gradients within [-clip_value, clip_value], in place."""
     bound = float(clip_value)
-    for g in _gradients(parameters):
-        g.clamp_(min=-bound, max=bound)
+    with no_grad():
+        for g in _gradients(parameters):
+            g.clamp_(min=-bound, max=bound)
