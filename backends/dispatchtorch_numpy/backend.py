@@ -54,6 +54,8 @@ class NumpyBackend(Backend):
 
     def bind(self, kernel: Kernel, call: KernelCall) -> Kernel:
         """Returns the kernel with 0-d results kept arrays, and silent where it is more than one ufunc."""
+        if call.dtype == "bfloat16":  # numpy's promotion takes a Python number for a float64 beside a type it did not make
+            return _cast_back(_silent_arrays(kernel), self.dtype("bfloat16"))
         if isinstance(kernel, np.ufunc):
             return functools.partial(kernel, out=...) if call.zero_dim else kernel
         if kernel in BARE:
@@ -102,6 +104,14 @@ def _silent(kernel: Kernel) -> Kernel:
             return kernel(*args)
 
     return silent
+
+
+def _cast_back(kernel: Kernel, dtype: Any) -> Kernel:
+    def cast(*args: Any) -> Any:
+        out = kernel(*args)
+        return out if out.dtype == dtype else out.astype(dtype)
+
+    return cast
 
 
 def _silent_arrays(kernel: Kernel) -> Kernel:

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from dispatchtorch._base.dtypes import (
     FLOATING,
+    INTEGRAL,
     DType,
     bool_,
     get_default_dtype,
@@ -20,7 +21,7 @@ from dispatchtorch._base.dtypes import (
 )
 from dispatchtorch.dispatch.modes import modes
 from dispatchtorch.dispatch.node import Node, next_seq
-from dispatchtorch.dispatch.op import DTYPE, LIST, NUMBER, STATIC, TENSOR, Op
+from dispatchtorch.dispatch.op import DTYPE, LIST, STATIC, TENSOR, Op
 from dispatchtorch.dispatch.record import record, refresh, requires
 from dispatchtorch.dispatch.resolve import kernel_for, result_key
 from dispatchtorch.plugin.backend import Kernel, KernelCall
@@ -28,7 +29,7 @@ from dispatchtorch.tensor.sizes import broadcast_shapes
 from dispatchtorch.tensor.key import Key
 from dispatchtorch.tensor.tensor import Parameter, Tensor, cell_of, new, read
 
-__all__ = ["general", "make_entry", "raw_result"]
+__all__ = ["create", "general", "make_entry", "make_operator", "raw_result"]
 
 NUMBERS: Final = (bool, int, float, complex)
 
@@ -121,13 +122,12 @@ def recover(op: Op, key: Key, kernel: Kernel, raws: Sequence[Any], error: Except
     if isinstance(error, RuntimeWarning):
         return key.backend.quiet(kernel)(*raws)
     if isinstance(error, OverflowError):
-        wide = key.backend.from_host
-        fixed = [_wrapped_number(r, key, wide) if isinstance(r, int) else r for r in raws]
+        fixed = [_wrapped_number(r, key) if isinstance(r, int) else r for r in raws]
         return key.backend.quiet(kernel)(*fixed)
     raise error
 
 
-def _wrapped_number(value: int, key: Key, from_host: Callable[..., Any]) -> Any:
+def _wrapped_number(value: int, key: Key) -> int:
     size = 8 * key.dtype.itemsize
     value &= (1 << size) - 1
     if key.dtype.is_signed and value >> (size - 1):
@@ -187,6 +187,27 @@ def _binary_entry(op: Op) -> Callable[..., Any]:
     return entry
 
 
+def make_operator(entry: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns a two-argument entry as Python's operator: NotImplemented for what no tensor op takes."""
+    op: Op = entry.op  # type: ignore[attr-defined]  # an entry is a function that knows its op
+    find = op.plans.get
+
+    def operator(self: Tensor, other: Any) -> Any:
+        second = type(other)
+        plan = find((self._key, other._key if second is Tensor or second is Parameter else second))
+        if plan is not None:
+            return plan(self, other)
+        if isinstance(other, (Tensor, *NUMBERS)) or hasattr(second, "__torch_function__"):
+            return entry(self, other)
+        if second.__module__ == "numpy" and getattr(other, "shape", None) == () and not hasattr(other, "__setitem__"):
+            return entry(self, other.item())
+        return NotImplemented
+
+    operator.__name__ = operator.__qualname__ = op.name
+    operator.__doc__ = op.doc
+    return operator
+
+
 def _general_entry(op: Op) -> Callable[..., Any]:
     arity = op.arity
 
@@ -203,17 +224,33 @@ def _general_entry(op: Op) -> Callable[..., Any]:
 
 def _pointwise_kernel(op: Op, keys: tuple[Any, ...]) -> tuple[Kernel, Key, DType]:
     key = leading_key(op, keys)
-    common, result = dtypes_of(op, promoted(keys))
     zero_dim = all(k.zero_dim for k in keys if isinstance(k, Key))
+    if any(op.masks):  # a condition is read as it is and lifts no dtype
+        keys = tuple(None if mask else k for k, mask in zip(keys, op.masks, strict=True))
+    common, result = dtypes_of(op, promoted(keys))
+    if op.check is not None:
+        op.check(keys, common)
     lead = key if key.dtype is common else key.as_dtype(common)
     static = tuple(i for i, kind in enumerate(op.kinds) if kind in (STATIC, DTYPE))
     casts = any(isinstance(k, Key) and k.dtype is not common for k in keys)
     if not casts:
-        return kernel_for(op, lead, KernelCall(op.name, static, zero_dim, True)), key, result
+        kernel = kernel_for(op, lead, KernelCall(op.name, static, zero_dim, True, result.name))
+        if op.dtype_rule == "bool" and int in keys and common.category == INTEGRAL and common.itemsize < 8:
+            kernel = _narrowed(kernel, lead)
+        return kernel, key, result
     if key.native:
-        return fits(kernel_for(op, lead, KernelCall(op.name, static, zero_dim, True)), key, op, keys, common), key, result
-    inner = kernel_for(op, lead, KernelCall(op.name, static, zero_dim, True))
-    return key.backend.bind(fits(inner, key, op, keys, common), KernelCall(op.name, static, zero_dim, True)), key, result
+        return fits(kernel_for(op, lead, KernelCall(op.name, static, zero_dim, True, result.name)), key, op, keys, common), key, result
+    inner = kernel_for(op, lead, KernelCall(op.name, static, zero_dim, True, result.name))
+    return key.backend.bind(fits(inner, key, op, keys, common), KernelCall(op.name, static, zero_dim, True, result.name)), key, result
+
+
+def _narrowed(kernel: Kernel, key: Key) -> Kernel:
+    """Returns a comparison whose Python numbers are first brought into the dtype, as torch does: 300 is 44 in uint8."""
+
+    def narrowed(*args: Any) -> Any:
+        return kernel(*[_wrapped_number(a, key) if type(a) is int else a for a in args])
+
+    return narrowed
 
 
 def _checked(plan: Callable[..., Any], entry: Callable[..., Any]) -> Callable[..., Any]:
@@ -276,7 +313,7 @@ def _unary_plan(op: Op, key: Key, entry: Callable[..., Any]) -> Callable[..., An
 
 def _binary_plan(op: Op, first: Key, second: Any, entry: Callable[..., Any]) -> Callable[..., Any] | None:
     two = isinstance(second, Key)
-    if not two and second not in NUMBERS:
+    if not two and (second not in NUMBERS or not op.numbers[1]):
         return None
     kernel, lead, result = _pointwise_kernel(op, (first, second))
     zero_dim = first.zero_dim and (not two or second.zero_dim)
@@ -287,10 +324,25 @@ def _binary_plan(op: Op, first: Key, second: Any, entry: Callable[..., Any]) -> 
         plain = _lens_binary(op, kernel, lead, plain_key)
     view = first.view or (two and second.view)
     need_first, need_second = first.requires, two and second.requires
+    if (need_first or need_second) and op.rules and result.category >= FLOATING:
+        common = dtypes_of(op, promoted((first, second)))[0]
+        if (need_first and first.dtype is not common) or (need_second and second.dtype is not common):
+            return _casting(entry, common, need_first, need_second)
     if not (need_first or need_second) or not op.rules or result.category < FLOATING:
         return plain if not view else _checked(plain, entry)
     tracked = _tracked_binary(op, plain, plain_key.as_requires(True), need_first, need_second, two)
     return tracked if not view else _checked(tracked, entry)
+
+
+def _casting(entry: Callable[..., Any], common: DType, first: bool, second: bool) -> Callable[..., Any]:
+    """Returns a plan that casts what requires a gradient as an op of its own, so that its gradient is cast back."""
+
+    def cast(x: Tensor, y: Any) -> Any:
+        if not modes.grad:
+            return entry(x.detach(), y.detach() if second else y)
+        return entry(x.to(common) if first else x, y.to(common) if second else y)
+
+    return cast
 
 
 def _native_binary(op: Op, kernel: Kernel, lead: Key, key: Key, two: bool) -> Callable[..., Any]:
@@ -389,13 +441,15 @@ def raw_result(op: Op, args: Sequence[Any]) -> tuple[Any, Key, DType | None]:
                     refresh(value)
                 keys.append(value._key)
                 raws.append(read(value))
-            elif isinstance(value, NUMBERS) and op.pointwise:
+            elif isinstance(value, NUMBERS) and op.numbers[position]:
+                if type(value) not in NUMBERS:  # a numpy.float64 or an IntEnum: what Python number it is
+                    value = next(kind(value) for kind in NUMBERS if isinstance(value, kind))  # type: ignore[arg-type]  # tested
                 keys.append(type(value))
                 raws.append(value)
             elif value is None and op.defaults[position] is None:
                 keys.append(None)
                 raws.append(None)
-            elif op.pointwise and type(value).__module__ == "numpy" and getattr(value, "shape", None) == ():
+            elif op.numbers[position] and type(value).__module__ == "numpy" and getattr(value, "shape", None) == ():
                 value = value.item()
                 keys.append(type(value))
                 raws.append(value)
@@ -453,6 +507,22 @@ def general(op: Op, args: Sequence[Any]) -> Any:
     return tuple(outs) if several else outs[0]
 
 
+def create(op: Op, key: Key, args: Sequence[Any]) -> Tensor:
+    """Returns the result of an op that takes no tensor, with the key's backend, device and dtype."""
+    native = key.backend.dtype(key.dtype.name)
+    kernel = op.kernels.get(key)
+    if kernel is None:
+        static = tuple(i for i, kind in enumerate(op.kinds) if kind in (STATIC, DTYPE))
+        kernel = op.kernels[key] = kernel_for(op, key, KernelCall(op.name, static))
+    raw = kernel(*[native if kind == DTYPE else a for a, kind in zip(args, op.kinds, strict=True)])
+    raw = key.backend.place(raw, str(key.device))
+    t = new(Tensor)
+    t._a = raw
+    t._key = key.fresh(not raw.shape)
+    t._edge = t._cell = t._extra = None
+    return t
+
+
 def _result(raw: Any, lead: Key, result: DType | None) -> Tensor:
     t = new(Tensor)
     t._a = raw
@@ -460,5 +530,3 @@ def _result(raw: Any, lead: Key, result: DType | None) -> Tensor:
     t._edge = t._cell = t._extra = None
     return t
 
-
-_KINDS: Final = (TENSOR, LIST, NUMBER, STATIC, DTYPE)

@@ -57,6 +57,7 @@ class KernelCall:
     static: tuple[int, ...] = ()  # positions of arguments that are neither arrays nor numbers (dims, dtypes, flags)
     zero_dim: bool = False  # all array arguments have no dimensions
     elementwise: bool = False
+    dtype: str = ""  # of the result, for an elementwise op: a library whose own promotion differs casts to it
 
 
 class Backend(ABC):
