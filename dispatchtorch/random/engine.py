@@ -32,18 +32,28 @@ class Engine:
     array([1791095845, 4282876139], dtype=uint32)
     """
 
-    __slots__ = ("_bits", "_filler", "_fresh", "_seeder", "initial_seed", "next_double", "next_float")
+    __slots__ = ("_bits", "_filler", "_fresh", "_made", "_seeder", "initial_seed", "next_double", "next_float")
 
     def __init__(self, seed: int = DEFAULT_SEED) -> None:
+        self._made = False
+        self.seed(seed)
+
+    def __getattr__(self, name: str) -> Any:
+        """Returns one of numpy's three faces of the twister, made when first drawn from: numpy.random takes 10 ms to import."""
+        if name not in ("_bits", "_filler", "_seeder"):
+            raise AttributeError(name)
         self._bits = np.random.MT19937(0)
         self._seeder = np.random.RandomState(self._bits)
         self._filler = np.random.Generator(self._bits)
-        self.seed(seed)
+        self._seeder.seed(self.initial_seed & 0xFFFF_FFFF)
+        self._made = True
+        return getattr(self, name)
 
     def seed(self, seed: int) -> None:
         """Start the stream that belongs to ``seed``; as in torch its low 32 bits choose it, all 64 are remembered."""
         self.initial_seed = seed & 0xFFFF_FFFF_FFFF_FFFF
-        self._seeder.seed(seed & 0xFFFF_FFFF)
+        if self._made:
+            self._seeder.seed(seed & 0xFFFF_FFFF)
         self._fresh = True
         self.next_double: float | None = None  # the second normal of a pair, kept for the next call
         self.next_float: float | None = None  # stored in states, never drawn on the CPU
