@@ -1,8 +1,8 @@
 """Plans for primitives that are called often: products of matrices, and ops of one tensor such as reductions.
 
-The path is as short as that of an elementwise op. Products have tensors of one dtype, which is the result's too; what can be
-wrong with their keys is checked when the plan is built, what can be wrong with shapes only after the kernel has refused
-them, both by the op's own ``check``. Ops of one tensor have a plan for each combination of their other arguments.
+The path is as short as that of an elementwise op. Products have tensors of one dtype, which is the result's too; what
+can be wrong with their keys is checked when the plan is built, what can be wrong with shapes only after the kernel has
+refused them, both by the op's own ``check``. Ops of one tensor have a plan for each combination of other arguments.
 """
 
 from __future__ import annotations
@@ -206,7 +206,9 @@ def _tracked_pair(op: Op, plain: Callable[..., Any], key: Key, zero: Key, needs:
     return tracked
 
 
-def _tracked_triple(op: Op, plain: Callable[..., Any], key: Key, zero: Key, needs: Sequence[bool]) -> Callable[..., Any]:
+def _tracked_triple(
+    op: Op, plain: Callable[..., Any], key: Key, zero: Key, needs: Sequence[bool]
+) -> Callable[..., Any]:
     (save_first, save_second, save_third), facts = _saving(op, needs)
     need_first, need_second, need_third = needs
 

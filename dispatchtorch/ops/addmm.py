@@ -26,7 +26,8 @@ def _expanded(input: Tensor, shape: tuple[int, ...]) -> None:
         if have[-back] not in (1, shape[-back]):
             raise RuntimeError(
                 f"The expanded size of the tensor ({shape[-back]}) must match the existing size ({have[-back]}) at "
-                f"non-singleton dimension {len(shape) - back}.  Target sizes: {list(shape)}.  Tensor sizes: {list(have)}"
+                f"non-singleton dimension {len(shape) - back}.  Target sizes: {list(shape)}.  Tensor sizes: "
+                f"{list(have)}"
             )
 
 

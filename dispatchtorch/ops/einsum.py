@@ -27,7 +27,8 @@ _ELLIPSIS: Final = "..."
 def _label(value: int) -> str:
     if not 0 <= value < 52:
         raise ValueError(
-            f"einsum(): not recognized subscript {value} in the sublist format, subscripts must be within the range [0, 52)"
+            f"einsum(): not recognized subscript {value} in the sublist format, subscripts must be within the "
+            "range [0, 52)"
         )
     return _LETTERS[value]
 
@@ -67,7 +68,8 @@ def _subscripts(text: str, operand: int, where: str, start: int) -> list[str]:
             i += 1
         else:
             raise RuntimeError(
-                f"einsum(): invalid subscript given at index {start + i} in the equation string, subscripts must be in [a-zA-Z]"
+                f"einsum(): invalid subscript given at index {start + i} in the equation string, subscripts must "
+                "be in [a-zA-Z]"
             )
     return found
 
@@ -171,7 +173,8 @@ def _product(
     a: tuple[Tensor, list[str]], b: tuple[Tensor, list[str]], keep: set[str], sizes: dict[str, int]
 ) -> tuple[Tensor, list[str]]:
     """Returns two operands multiplied and summed over what nobody else wants: one batched matrix product."""
-    (x, first), (y, second) = _squeezed(*_sum_out(*a, keep | set(b[1])), keep), _squeezed(*_sum_out(*b, keep | set(a[1])), keep)
+    x, first = _squeezed(*_sum_out(*a, keep | set(b[1])))
+    y, second = _squeezed(*_sum_out(*b, keep | set(a[1])))
     x, first = _sum_out(x, first, keep | set(second))
     y, second = _sum_out(y, second, keep | set(first))
     shared = [label for label in first if label in second]
@@ -195,9 +198,8 @@ def _product(
     return out.reshape(shape), [*batch, *left, *right]
 
 
-def _squeezed(t: Tensor, labels: list[str], keep: set[str]) -> tuple[Tensor, list[str]]:
+def _squeezed(t: Tensor, labels: list[str]) -> tuple[Tensor, list[str]]:
     """Returns the operand without dimensions of size 1: they broadcast anyway."""
-    del keep
     ones = [i for i, n in enumerate(t._a.shape) if n == 1]
     for i in reversed(ones):
         t = t.squeeze(i)
@@ -253,7 +255,9 @@ def einsum(equation: Any, *operands: Any) -> Tensor:
         current = _product(current, other, set(output) | later, sizes)
     value, labels = _sum_out(*current, set(output))
     value = _laid(value, labels, output)
-    return value.expand([sizes[label] for label in output]) if len(parts) > 1 and _lacks(value, output, sizes) else value
+    if len(parts) > 1 and _lacks(value, output, sizes):
+        value = value.expand([sizes[label] for label in output])
+    return value
 
 
 def _lacks(value: Tensor, output: list[str], sizes: dict[str, int]) -> bool:
@@ -265,7 +269,7 @@ def _lacks(value: Tensor, output: list[str], sizes: dict[str, int]) -> bool:
 
 @composite(out=True)
 def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
-    """Returns products of ``a`` and ``b`` summed over the last ``dims`` of ``a`` and the first of ``b``, or given pairs."""
+    """Returns products summed over the last ``dims`` of ``a`` and the first of ``b``, or over pairs of dims."""
     m, n = len(a._a.shape), len(b._a.shape)
     if isinstance(dims, Tensor):
         dims = dims.tolist()
@@ -282,8 +286,8 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
         one, two = a._a.shape[wrap_dim(d, m)], b._a.shape[wrap_dim(e, n)]
         if one != two:
             raise RuntimeError(
-                f"contracted dimensions need to match, but first has size {one} in dim {d} and second has size {two} in "
-                f"dim {e}"
+                f"contracted dimensions need to match, but first has size {one} in dim {d} and second has size "
+                f"{two} in dim {e}"
             )
     over, under = [wrap_dim(d, m) for d in first], [wrap_dim(d, n) for d in second]
     left, right = [d for d in range(m) if d not in over], [d for d in range(n) if d not in under]
@@ -349,8 +353,8 @@ def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
     if dim is None:
         warnings.warn(
             "Using torch.cross without specifying the dim arg is deprecated.\nPlease either pass the dim explicitly or "
-            "simply use torch.linalg.cross.\nThe default value of dim will change to agree with that of linalg.cross in a "
-            "future release.",
+            "simply use torch.linalg.cross.\nThe default value of dim will change to agree with that of "
+            "linalg.cross in a future release.",
             UserWarning,
             stacklevel=2,
         )

@@ -154,8 +154,8 @@ def _extreme(name: str, input: Tensor, dim: Any, keepdim: bool, other: Tensor | 
     if not isinstance(dim, int):
         raise TypeError(
             f"{name}() received an invalid combination of arguments - got (Tensor, {type(dim).__name__}), but expected "
-            "one of:\n * (Tensor input, *, Tensor out = None)\n * (Tensor input, Tensor other, *, Tensor out = None)\n * "
-            "(Tensor input, int dim, bool keepdim = False, *, tuple of Tensors out = None)\n"
+            "one of:\n * (Tensor input, *, Tensor out = None)\n * (Tensor input, Tensor other, *, Tensor out = "
+            "None)\n * (Tensor input, int dim, bool keepdim = False, *, tuple of Tensors out = None)\n"
         )
     _refuse_complex(f"{name}_values_cpu", dtype)
     front = wrap_dim(dim, len(input._a.shape))

@@ -70,14 +70,14 @@ def _refuse_empty_norm(input: Tensor, order: float, dims: tuple[int, ...] | None
     shape = tuple(input._a.shape)
     if dims is None and 0 in shape:
         raise RuntimeError(
-            f"linalg.vector_norm cannot compute the {float(order):g} norm on an empty tensor because the operation does "
-            "not have an identity"
+            f"linalg.vector_norm cannot compute the {float(order):g} norm on an empty tensor because the "
+            "operation does not have an identity"
         )
     for d in dims or ():
         if shape[d] == 0:
             raise RuntimeError(
-                f"linalg.vector_norm cannot compute the {float(order):g} norm on the dimension {d}because this dimension "
-                "is empty and the operation does not have an identity"
+                f"linalg.vector_norm cannot compute the {float(order):g} norm on the dimension {d}because this "
+                "dimension is empty and the operation does not have an identity"
             )
 
 

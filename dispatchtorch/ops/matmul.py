@@ -1,7 +1,7 @@
 """The product of vectors and matrices. Each gradient of a product is a product again: four primitives close the family.
 
-``matmul`` takes any ranks; ``_matmul_nt``, ``_matmul_tn`` and ``_fold_tn`` are its transposed forms, so that backward makes
-no views. What torch calls mm, dot or addmm is made of these in `linalg`.
+``matmul`` takes any ranks; ``_matmul_nt``, ``_matmul_tn`` and ``_fold_tn`` are its transposed forms, so that backward
+makes no views. What torch calls mm, dot or addmm is made of these in `linalg` and `addmm`.
 """
 
 from __future__ import annotations

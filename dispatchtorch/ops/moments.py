@@ -7,8 +7,8 @@ from typing import Any
 
 from dispatchtorch._base.dtypes import get_default_dtype
 from dispatchtorch.dispatch.table import FUNCTIONS, composite, primitive
-from dispatchtorch.ops.reduce import Dims, count_of, dims_of, unreduced
 from dispatchtorch.ops.reduce import _mean as mean_over
+from dispatchtorch.ops.reduce import count_of, dims_of, unreduced
 from dispatchtorch.ops.samples import Maker, Sample
 from dispatchtorch.tensor.tensor import Tensor
 
@@ -94,8 +94,8 @@ def _spread(
     less = (1 if unbiased is None or unbiased else 0) if correction is None else correction
     if count_of(input._a.shape, dims) - less <= 0:
         warnings.warn(
-            f"{name}(): degrees of freedom is <= 0. Correction should be strictly less than the reduction factor (input "
-            "numel divided by output numel).",
+            f"{name}(): degrees of freedom is <= 0. Correction should be strictly less than the reduction factor "
+            "(input numel divided by output numel).",
             UserWarning,
             stacklevel=3,
         )
@@ -191,7 +191,10 @@ def cov(
     if aweights is not None and correction:
         below = total - correction * (weights * aweights).sum() / total
     if isinstance(below, int) and below <= 0:
-        warnings.warn("cov(): degrees of freedom is <= 0. Correction should be strictly less than the number of observations.", stacklevel=2)
+        warnings.warn(
+            "cov(): degrees of freedom is <= 0. Correction should be strictly less than the number of observations.",
+            stacklevel=2,
+        )
         below = 0
     other = off.t().conj() if off._key.dtype.category == 3 else off.t()
     return (scaled @ other / below).squeeze()  # type: ignore[no-any-return]  # methods arrive from the table

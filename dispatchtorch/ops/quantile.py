@@ -81,7 +81,7 @@ def _mode(input: Tensor, dim: int, keepdim: bool) -> Tensor:
 
 @composite(method=True)
 def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> Any:
-    """Returns the most frequent values along ``dim``, of equally frequent ones the smallest, and where each was last."""
+    """Returns the most frequent values along ``dim``, of several the smallest, and where each was last."""
     front = wrap_dim(dim, len(input._a.shape))
     refuse_empty("mode", input, front)
     return ModeResult(_mode(input, front, keepdim))

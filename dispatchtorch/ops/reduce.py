@@ -1,7 +1,7 @@
 """Reductions that add up: sum, mean, prod, logsumexp, and those that count or ask.
 
-Extremes are in `extremum`, norms in `magnitude`, variances in `moments`, running sums in `scan`. ``dims`` of a primitive is None for all
-dimensions, else a tuple counted from the front.
+Extremes are in `extremum`, norms in `magnitude`, variances in `moments`, running sums in `scan`. A primitive's
+``dims`` is None for all dimensions, else a tuple counted from the front.
 """
 
 from __future__ import annotations

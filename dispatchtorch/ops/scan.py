@@ -27,7 +27,8 @@ def _along(make: Maker) -> Any:
 
 def _reversed_sum(x: Tensor, dim: int) -> Tensor:
     """Returns sums from each element to the end."""
-    return _cumsum(x.flip(dim), dim, x._key.dtype).flip(dim) if x._a.shape else x
+    flip = FUNCTIONS["flip"]
+    return flip(_cumsum(flip(x, dim), dim, x._key.dtype), dim) if x._a.shape else x  # type: ignore[no-any-return]  # entry
 
 
 @primitive(
@@ -136,13 +137,13 @@ def _logcumsumexp_grad(g: Tensor, input: Tensor, out: Tensor, dim: int) -> Tenso
     """Returns the gradient by logarithms, positive and negative parts apart, so that nothing overflows."""
     if not input._a.shape:
         return g
-    where, low = FUNCTIONS["where"], g.new_full((), -math.inf)
+    where, flip, low = FUNCTIONS["where"], FUNCTIONS["flip"], g.new_full((), -math.inf)
     out = where(out == -math.inf, out.new_zeros(()), out)  # nothing was added up there: no gradient, and no inf - inf
     size = g.abs().log()
 
     def part(mask: Tensor) -> Tensor:
         log = where(mask, size, low)
-        return (_logcumsumexp((log - out).flip(dim), dim).flip(dim) + input).exp()  # type: ignore[no-any-return]  # entries
+        return (flip(_logcumsumexp(flip(log - out, dim), dim), dim) + input).exp()  # type: ignore[no-any-return]  # entries
 
     return part(g > 0) - part(g < 0)
 

@@ -139,15 +139,16 @@ def _search(boundaries: Tensor, values: Any, right: bool, out_int32: bool) -> Te
         values = boundaries.new_full((), values)
     if boundaries._key.dtype is not values._key.dtype:
         raise RuntimeError(
-            "torch.searchsorted(): boundary tensor and input value tensor should have same dtype, but got boundary tensor "
+            "torch.searchsorted(): boundary tensor and input value tensor should have same dtype, but got "
+            "boundary tensor "
             f"dtype {boundaries._key.dtype.legacy} and input value tensor dtype {values._key.dtype.legacy}"
         )
     rows, shape = tuple(boundaries._a.shape), tuple(values._a.shape)
     if len(rows) != 1 and (not shape or rows[:-1] != shape[:-1]):
         raise RuntimeError(
             "torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 dimensions of boundaries "
-            f"tensor and input value tensor must match, but we got boundaries tensor {list(rows)} and input value tensor "
-            f"{list(shape)}"
+            f"tensor and input value tensor must match, but we got boundaries tensor {list(rows)} and input value "
+            f"tensor {list(shape)}"
         )
     return _searchsorted(boundaries, values, right, int32 if out_int32 else int64)
 
@@ -166,7 +167,9 @@ def searchsorted(
     if side is not None and side not in ("left", "right"):
         raise RuntimeError(f"torch.searchsorted(): side can only be 'left' or 'right' but got {side}")
     if side == "left" and right:
-        raise RuntimeError("torch.searchsorted(): side and right can't be set to opposites, got side of left while right was True")
+        raise RuntimeError(
+            "torch.searchsorted(): side and right can't be set to opposites, got side of left while right was True"
+        )
     if sorter is not None:
         sorted_sequence = FUNCTIONS["gather"](sorted_sequence, -1, sorter)
     return _search(sorted_sequence, input, right or side == "right", out_int32)

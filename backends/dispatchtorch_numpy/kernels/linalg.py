@@ -1,7 +1,7 @@
 """Products of matrices: BLAS through `dot`, which costs less than half of `matmul` on small ones; batches are folded.
 
-numpy multiplies half-precision matrices one element at a time, so those go through float32, which is torch's accumulation
-as well.
+numpy multiplies half-precision matrices one element at a time, so those go through float32, in which torch accumulates
+them as well.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Reductions: long float sums as BLAS products with ones, which read memory faster than `add.reduce` and stay as accurate.
+"""Reductions: long float sums as BLAS products with ones, which read memory faster than `add.reduce`.
 
 A product sums at most `BLOCK` numbers in a row; the blocks' sums are added pairwise, so rounding errors stay those of
 pairwise summation. Top-k selects before it sorts.
@@ -7,6 +7,7 @@ pairwise summation. Top-k selects before it sorts.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -16,30 +17,35 @@ from dispatchtorch_numpy.kernels.bare import bare
 
 __all__ = ["KERNELS", "total"]
 
-BLOCK: Final = 4096
+BLOCK: Final = 256
 LONG: Final = 512  # elements from which a product with ones is the faster sum
 _BLAS: Final = frozenset((np.dtype("f4"), np.dtype("f8")))
 _HALF: Final = np.dtype("f2")
 _PLAIN: Final = frozenset(np.dtype(c) for c in "?bBhHiIlLqQfdFD")
 _ONES: Final = {dtype: np.ones(BLOCK, dtype) for dtype in _BLAS}
 
-_add: Final = np.add.reduce
+_add: Final[Any] = np.add.reduce  # arguments by position, which numpy's annotations do not know
 _ndarray: Final = np.ndarray
+
+
+@lru_cache(maxsize=1024)
+def _block(n: int) -> int:
+    """Returns the largest divisor of ``n`` up to `BLOCK` that is not small; 0 where there is none."""
+    return next((d for d in range(min(n, BLOCK), BLOCK // 8, -1) if n % d == 0), 0)
 
 
 def _rows(a: Any) -> Any:
     """Returns sums over the last dimension of a C-contiguous matrix."""
-    n = a.shape[1]
+    rows, n = a.shape
     ones = _ONES[a.dtype]
-    if n <= BLOCK:
+    block = _block(n)
+    if block == n:
         return a.dot(ones[:n])
-    whole = n // BLOCK
-    sums = a[:, : whole * BLOCK].reshape(-1, BLOCK) if n % BLOCK == 0 else None
-    if sums is not None:
-        return _add(sums.dot(ones).reshape(-1, whole), 1)
-    if a.shape[0] == 1:
-        head = a[0, : whole * BLOCK].reshape(whole, BLOCK).dot(ones)
-        return _add(head)[None] + a[:, whole * BLOCK :].dot(ones[: n - whole * BLOCK])
+    if block:
+        return _add(a.reshape(-1, block).dot(ones[:block]).reshape(rows, n // block), 1)
+    if rows == 1 and n > BLOCK:
+        whole = n - n % BLOCK
+        return _rows(a[:, :whole]) + a[:, whole:].dot(ones[: n - whole])
     return _add(a, 1)
 
 
@@ -94,7 +100,7 @@ def _vector_norm(a: Any, order: float, dims: Any, keepdim: bool, dtype: Any) -> 
         return np.asarray(out).astype(dtype, copy=False)
     size = np.abs(a)
     if math.isinf(order):
-        out = (np.maximum if order > 0 else np.minimum).reduce(size, dims, None, None, keepdim)
+        out = (np.maximum if order > 0 else np.minimum).reduce(size, axis=dims, keepdims=keepdim)
     elif order == 0:
         out = np.count_nonzero(size, axis=dims, keepdims=keepdim)
     elif order == 1:

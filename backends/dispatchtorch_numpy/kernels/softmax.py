@@ -13,7 +13,7 @@ __all__ = ["KERNELS"]
 
 BLOCK: Final = 1 << 16  # elements
 _WIDE: Final = frozenset(np.dtype(c) for c in "fdFD")
-_top: Final = np.maximum.reduce
+_top: Final[Any] = np.maximum.reduce  # arguments by position, which numpy's annotations do not know
 
 
 def _blocks(kernel: Any, arrays: tuple[Any, ...], out: Any, dim: int) -> Any:

@@ -247,7 +247,7 @@ def _logcumsumexp(xp: Any, a: Array, dim: int) -> Array:
     return xp.logaddexp.accumulate(wide(xp, a), axis=dim).astype(a.dtype)
 
 
-# --- picking one element along a dimension -----------------------------------------------------------------------------
+# --- picking one element along a dimension ---------------------------------------------------------------------------
 
 
 @kernel

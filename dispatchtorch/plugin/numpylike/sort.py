@@ -93,7 +93,8 @@ def _searchsorted(xp: Any, boundaries: Array, values: Array, right: bool, dtype:
     if boundaries.ndim == 1:
         flat = xp.searchsorted(boundaries, xp.reshape(values, (-1,)), side="right" if right else "left")
         return xp.reshape(flat, values.shape).astype(dtype)
-    before = boundaries[..., None, :] <= values[..., :, None] if right else boundaries[..., None, :] < values[..., :, None]
+    rows, sought = boundaries[..., None, :], values[..., :, None]
+    before = rows <= sought if right else rows < sought
     return xp.sum(before, axis=-1).astype(dtype)
 
 
