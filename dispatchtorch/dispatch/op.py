@@ -46,6 +46,9 @@ def _defaults(function: Callable[..., Any], params: tuple[str, ...]) -> tuple[An
     return tuple([known.get(name, inspect.Parameter.empty) for name in params])
 
 
+_LATE: Final = frozenset({"derive", "facts", "keeps", "rules", "saves", "saves_out", "simple", "targets"})
+
+
 class Rule:
     """One derivative: which parameters it serves, the expression, and where its arguments come from."""
 
@@ -64,6 +67,15 @@ class Rule:
 class Op:
     """One entry of the op table that has a kernel."""
 
+    facts: tuple[str, ...]  # "input_shape" and the like, named by derivatives
+    rules: tuple[Rule, ...]
+    saves: tuple[bool, ...]  # per parameter: whether a derivative names it
+    saves_out: bool
+    keeps: bool  # whether a node of this op keeps anything that can be written or freed
+    targets: tuple[int, ...]  # the parameters that have a derivative
+    simple: bool
+    derive: Callable[[Node, Any], Sequence[Any]]  # `backward`, as short as the op allows
+
     def __init__(
         self,
         body: Callable[..., Any],
@@ -78,7 +90,7 @@ class Op:
         check: Callable[[Sequence[Any], Any], None] | None = None,
     ) -> None:
         self.name = body.__name__
-        self.doc = inspect.getdoc(body) or ""
+        self.doc = body.__doc__ or ""
         self.body = body
         self.decomposed = decomposed
         self.params = _parameters(body)
@@ -96,6 +108,17 @@ class Op:
         self.plans: dict[Any, Callable[..., Any]] = {}
         self.inplace_plans: dict[Any, Any] = {}
         self.kernels: dict[Any, Callable[..., Any]] = {}
+        self.grad = grad
+        self._node = node or self.name.strip("_").title().replace("_", "") + "Backward0"
+
+    def __getattr__(self, name: str) -> Any:
+        """Returns a fact about the derivatives, all of which are worked out when one is first asked for: imports are short."""
+        if name not in _LATE:
+            raise AttributeError(name)
+        self._work_out(self.grad)
+        return self.__dict__[name]
+
+    def _work_out(self, grad: Mapping[Any, Callable[..., Any]]) -> None:
         named = [n for expression in grad.values() for n in _parameters(expression)]
         self.facts = tuple(dict.fromkeys(n for n in named if n not in self.params and n.endswith(_FACTS)))
         self.rules = tuple(Rule(self, names, expression) for names, expression in grad.items())
@@ -108,7 +131,6 @@ class Op:
         self.targets = tuple(p for rule in self.rules for p in rule.positions)
         self.simple = all(rule.count == 1 for rule in self.rules) and LIST not in self.kinds
         self.derive = self._derivation()
-        self._node = node or self.name.strip("_").title().replace("_", "") + "Backward0"
 
     def __repr__(self) -> str:
         return f"<op {self.name}{self.signature}>"
