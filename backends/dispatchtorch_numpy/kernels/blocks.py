@@ -21,16 +21,21 @@ def _flat(arrays: tuple[Any, ...]) -> bool:
     return all(a.shape == first.shape and a.flags.c_contiguous for a in arrays)
 
 
+def _shape(arrays: tuple[Any, ...]) -> tuple[int, ...]:
+    shape: tuple[int, ...] = arrays[0].shape
+    for a in arrays:
+        if a.shape != shape:
+            return np.broadcast_shapes(*[a.shape for a in arrays])
+    return shape
+
+
 def blocked(body: Body) -> Callable[..., Any]:
     """Returns a kernel for ``body(*arrays, out)``, an elementwise chain that may use ``out`` freely."""
 
     def kernel(*arrays: Any) -> Any:
         first = arrays[0]
         if first.size <= BLOCK or not _flat(arrays):
-            if len(arrays) == 1:
-                out = np.empty_like(first)
-            else:
-                out = np.empty(np.broadcast_shapes(*[a.shape for a in arrays]), first.dtype)
+            out = np.empty(_shape(arrays), first.dtype)
             body(*arrays, out)
             return out
         out = np.empty_like(first)
@@ -49,7 +54,7 @@ def scratch_blocked(count: int, body: Body) -> Callable[..., Any]:
     def kernel(*arrays: Any) -> Any:
         first = arrays[0]
         if first.size <= BLOCK or not _flat(arrays):
-            shape = np.broadcast_shapes(*[a.shape for a in arrays])
+            shape = _shape(arrays)
             out = np.empty(shape, first.dtype)
             body(*arrays, out, *[np.empty(shape, first.dtype) for _ in range(count)])
             return out
