@@ -144,6 +144,8 @@ def make_entry(op: Op) -> Callable[..., Any]:
         entry = _unary_entry(op)
     elif op.pointwise and len(op.kinds) == 2 and op.kinds == (TENSOR, TENSOR):
         entry = _binary_entry(op)
+    elif op.pointwise and LIST not in op.kinds:
+        entry = _mixed_entry(op)
     else:
         entry = _general_entry(op)
     entry.__name__ = entry.__qualname__ = op.name
@@ -217,6 +219,70 @@ def _general_entry(op: Op) -> Callable[..., Any]:
         return general(op, args)
 
     return entry
+
+
+def _mixed_entry(op: Op) -> Callable[..., Any]:
+    """Returns the function of an elementwise op with more arguments than two: one look-up by its array arguments."""
+    arity, find = op.arity, op.plans.get
+    arrays = tuple(i for i, kind in enumerate(op.kinds) if kind == TENSOR)
+
+    def entry(*args: Any, **kwargs: Any) -> Any:
+        if kwargs or len(args) != arity:
+            args = op.bind_arguments(args, kwargs)
+        found = []
+        for i in arrays:
+            value = args[i]
+            kind = type(value)
+            found.append(value._key if kind is Tensor or kind is Parameter else kind)
+        facts = tuple(found)
+        plan = find(facts)
+        if plan is None:
+            plan = _mixed_plan(op, facts, arrays)
+            if plan is None:
+                return general(op, args)
+            op.plans[facts] = plan
+        return plan(args)
+
+    return entry
+
+
+def _mixed_plan(op: Op, facts: tuple[Any, ...], arrays: tuple[int, ...]) -> Callable[..., Any] | None:
+    """Returns the plan for plain tensors of a native library; None where the general path has to look closer."""
+    keys: list[Any] = [None] * op.arity
+    for i, fact in zip(arrays, facts, strict=True):
+        if isinstance(fact, Key):
+            if fact.view or not fact.native:
+                return None
+        elif fact is type(None):
+            if op.defaults[i] is not None:
+                return None
+            fact = None
+        elif fact not in NUMBERS or not op.numbers[i]:
+            return None
+        keys[i] = fact
+    if not any(isinstance(k, Key) for k in keys):
+        return None
+    kernel, lead, result = _pointwise_kernel(op, tuple(k.fresh(k.zero_dim) if isinstance(k, Key) else k for k in keys))
+    key = lead.as_dtype(result).fresh(all(k.zero_dim for k in keys if isinstance(k, Key)))
+    raw_of = tuple(isinstance(k, Key) for k in keys)
+    requires_some = any(isinstance(k, Key) and k.requires for k in keys)
+    track = requires_some and bool(op.rules) and result.category >= FLOATING
+
+    def plan(args: tuple[Any, ...]) -> Tensor:
+        raws = [value._a if on else value for value, on in zip(args, raw_of)]
+        try:
+            a = kernel(*raws)
+        except (ValueError, TypeError, RuntimeWarning, OverflowError) as error:
+            a = recover(op, lead, kernel, raws, error)
+        t = new(Tensor)
+        t._a = a
+        t._key = key
+        t._edge = t._cell = t._extra = None
+        if track and modes.grad:
+            record(op, args, (t,), several=False)
+        return t
+
+    return plan
 
 
 # --- hot plans -------------------------------------------------------------------------------------------------------
