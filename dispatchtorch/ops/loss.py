@@ -12,7 +12,7 @@ from dispatchtorch._base.dtypes import int64, uint8
 from dispatchtorch.dispatch.node import Node
 from dispatchtorch.dispatch.table import composite, primitive
 from dispatchtorch.ops.samples import Maker, Sample, Sampler
-from dispatchtorch.tensor.tensor import Tensor
+from dispatchtorch.tensor.tensor import Tensor, read
 
 __all__ = ["cross_entropy_loss", "nll_loss_nd", "reduce"]
 
@@ -236,13 +236,16 @@ def _nll_loss(input: Tensor, target: Tensor, reduction: str, ignore_index: int, 
 
 def _check_target(input: Tensor, target: Tensor, ignore_index: int) -> None:
     """Raises torch's IndexError for a class that does not exist, where values can be looked at."""
-    classes = int(input._a.shape[1 if input.ndim > 1 else 0])
-    if not target._a.size or not target._key.native:
+    key = target._key
+    if key.device.type != "cpu" or not target._a.size:
         return
-    from_host = target._a
-    low, high = from_host.min(), from_host.max()
-    if low < 0 or high >= classes:
-        bad = from_host[((from_host < 0) | (from_host >= classes)) & (from_host != ignore_index)]
+    try:
+        host = key.backend.to_host(read(target))
+    except TypeError:  # a traced value
+        return
+    classes = int(input._a.shape[1 if input.ndim > 1 else 0])
+    if host.min() < 0 or host.max() >= classes:
+        bad = host[((host < 0) | (host >= classes)) & (host != ignore_index)]
         if bad.size:
             raise IndexError(f"Target {int(bad.reshape(-1)[0])} is out of bounds.")
 

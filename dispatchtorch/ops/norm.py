@@ -118,7 +118,7 @@ def rms_norm(
 ) -> Tensor:
     """Returns the input divided by its root mean square over the last dims, scaled."""
     shape = tuple(normalized_shape)
-    _check_normalized(shape, input, weight, None)
+    _check_normalized(shape, input, weight, None, rms=True)
     dtype = input._key.dtype
     wide = input if dtype.itemsize >= 4 else input.float()
     dims = tuple(range(input.ndim - len(shape), input.ndim))

@@ -85,7 +85,9 @@ DERIVED: list[Callable[[Tensor, Tensor], Tensor]] = [
     lambda x, w: F.smooth_l1_loss(x, w.expand(3, 4)),
     lambda x, w: F.huber_loss(x, w.expand(3, 4), delta=0.5),
     lambda x, w: F.cross_entropy(x * w, torch.tensor([0, 3, 1]), label_smoothing=0.1),
-    lambda x, w: F.binary_cross_entropy_with_logits(x, w.expand(3, 4), pos_weight=w.detach()),
+    lambda x, w: F.binary_cross_entropy_with_logits(
+        x, w.expand(3, 4), pos_weight=torch.arange(4.0, dtype=torch.float64)
+    ),
     lambda x, w: F.binary_cross_entropy(x.sigmoid(), w.expand(3, 4)),
     lambda x, w: F.scaled_dot_product_attention(x[None] * w, x[None], x[None] + w, is_causal=True),
 ]

@@ -8,7 +8,7 @@ import warnings
 from dispatchtorch.nn.functional.reduction import checked, chosen, reduced
 from dispatchtorch.ops import loss as ops
 from dispatchtorch.tensor.sizes import broadcast_shapes
-from dispatchtorch.tensor.tensor import Tensor
+from dispatchtorch.tensor.tensor import Tensor, read
 
 __all__ = [
     "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "gaussian_nll_loss", "huber_loss",
@@ -131,6 +131,19 @@ def huber_loss(
     return ops._huber_loss(input, target, checked(reduction), float(delta))
 
 
+def _check_probabilities(input: Tensor) -> None:
+    """Raises torch's error for a number outside [0, 1], where values can be looked at."""
+    key = input._key
+    if key.device.type != "cpu" or not input._a.size:
+        return
+    try:
+        host = key.backend.to_host(read(input))
+    except TypeError:  # a traced value
+        return
+    if not (host.min() >= 0 and host.max() <= 1):
+        raise RuntimeError("all elements of input should be between 0 and 1")
+
+
 def binary_cross_entropy(
     input: Tensor,
     target: Tensor,
@@ -147,8 +160,7 @@ def binary_cross_entropy(
             f"deprecated. "
             "Please ensure they have the same size."
         )
-    if input._key.native and input._a.size and not ((input._a >= 0) & (input._a <= 1)).all():
-        raise RuntimeError("all elements of input should be between 0 and 1")
+    _check_probabilities(input)
     if weight is not None:
         weight = weight.expand(broadcast_shapes(tuple(target.shape), tuple(weight.shape)))
     return ops._binary_cross_entropy(input, target, kind, weight)

@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, MutableMapping
 from typing import Any, Final
 
+from dispatchtorch._base.dtypes import bool_
 from dispatchtorch.autograd.hooks import RemovableHandle
 from dispatchtorch.dispatch.modes import modes
 from dispatchtorch.dispatch.node import Node, edge_of, next_seq
@@ -137,8 +138,13 @@ class HookNode(Node):
         """Drops nothing: nothing is saved."""
 
 
-def _identity(tensors: list[Tensor], on_gradients: Callable[[tuple[Any, ...]], tuple[Any, ...]]) -> list[Tensor]:
-    """Returns the same values behind one node whose gradients pass through ``on_gradients``."""
+def _identity(
+    tensors: list[Tensor], on_gradients: Callable[[tuple[Any, ...]], tuple[Any, ...]], *, filled: bool = True
+) -> list[Tensor]:
+    """Returns the same values behind one node whose gradients pass through ``on_gradients``.
+
+    ``filled``: zeros where no gradient arrived, else None.
+    """
     node = new(HookNode)
     node.edges = tuple([edge_of(t) for t in tensors])
     node.seq = next_seq()
@@ -152,7 +158,8 @@ def _identity(tensors: list[Tensor], on_gradients: Callable[[tuple[Any, ...]], t
             out._key = out._key.as_requires(True)
             out._edge = (node, i)
         outs.append(out)
-    node.keys = tuple([o._key for o in outs])
+    empty = [o._key.as_dtype(bool_) for o in outs]  # a dtype without gradients: the engine lays no zeros there
+    node.keys = tuple([o._key for o in outs] if filled else empty)
     return outs
 
 
@@ -211,7 +218,8 @@ class BackwardHooks:
         def enter(gradients: tuple[Any, ...]) -> tuple[Any, ...]:
             return self._enter(count, places, gradients)
 
-        outs = _put(values, places, _identity([values[i] for i in places], enter))
+        members = _identity([values[i] for i in places], enter, filled=False)
+        outs = _put(values, places, members)
         return outs[0] if isinstance(result, Tensor) else outs
 
     def _enter(self, count: int, places: list[int], gradients: tuple[Any, ...]) -> tuple[Any, ...]:
