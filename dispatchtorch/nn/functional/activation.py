@@ -181,4 +181,4 @@ def gumbel_softmax(logits: Tensor, tau: float = 1, hard: bool = False, eps: floa
         return soft
     index = soft.max(dim, keepdim=True)[1]
     chosen = soft.new_zeros(soft.shape).scatter_(dim, index, 1.0)
-    return chosen - soft.detach() + soft  # type: ignore[no-any-return]  # as above
+    return chosen - soft.detach() + soft
