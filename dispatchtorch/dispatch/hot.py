@@ -274,8 +274,8 @@ def _static_plan(op: Op, input: Tensor, args: tuple[Any, ...], entry: Callable[.
     except RuntimeWarning as error:
         first = failed(error, input)
     if isinstance(first, (tuple, list)):
-        plan = _several_plan(op, kernel, given, args, key, [result_key(key, raw) for raw in first])
-        return _with_args(plan, args, entry) if key.view else plan
+        several = _several_plan(op, kernel, given, args, key, [result_key(key, raw) for raw in first])
+        return _with_args(several, args, entry) if key.view else several
     result = result_key(key, first)
     plain_key, zero_key = result.fresh(False), result.fresh(True)
 

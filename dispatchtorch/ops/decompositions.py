@@ -95,7 +95,7 @@ def matrix_norm(
     over, along = (rows, columns) if abs(float(ord)) == 1 else (columns, rows)
     sums = A.abs().sum(over, keepdim=True)
     best = sums.amax(along, keepdim=True) if float(ord) > 0 else sums.amin(along, keepdim=True)
-    return best if keepdim else best.squeeze((rows, columns))  # type: ignore[no-any-return]  # methods arrive late
+    return best if keepdim else best.squeeze((rows, columns))
 
 
 def norm(
@@ -133,12 +133,12 @@ def matrix_rank(A: Tensor, *, atol: float | None = None, rtol: float | None = No
     small = {4: 1.1920929e-07, 8: 2.220446049250313e-16}[s._key.dtype.itemsize]
     relative = (max(A._a.shape[-2:]) * small if not atol else 0.0) if rtol is None else rtol
     limit = s.amax(-1, keepdim=True) * relative
-    return (s > (limit if not atol else limit.clamp(min=atol))).sum(-1)  # type: ignore[no-any-return]  # methods arrive late
+    return (s > (limit if not atol else limit.clamp(min=atol))).sum(-1)
 
 
 def vecdot(x: Tensor, y: Tensor, *, dim: int = -1) -> Tensor:
     """Returns sums of products along ``dim``, the first factor conjugated."""
-    return (conj(x) * y).sum(dim)  # type: ignore[no-any-return]  # methods arrive from the table
+    return (conj(x) * y).sum(dim)
 
 
 def _nuclear_norm(input: Tensor, dim: Any, keepdim: bool) -> Tensor:

@@ -40,7 +40,7 @@ def _cholesky_grad(g: Tensor, out: Tensor) -> Tensor:
     phi = inside - 0.5 * FUNCTIONS["diag_embed"](inside.diagonal(0, -2, -1))
     left = _solve_triangular(herm(out), phi, True, False)
     whole = herm(_solve_triangular(herm(out), herm(left), True, False))
-    return 0.5 * (whole + herm(whole))  # type: ignore[no-any-return]  # methods arrive from the table
+    return 0.5 * (whole + herm(whole))
 
 
 @primitive(grad={"input": _cholesky_grad}, node="LinalgCholeskyExBackward0")
@@ -61,7 +61,7 @@ def cholesky(input: Tensor, *, upper: bool = False) -> Tensor:
         )
 
     low = refused(lambda: _cholesky(input), sentence)
-    return herm(low) if upper else low  # type: ignore[no-any-return]  # what the call gives
+    return herm(low) if upper else low
 
 
 def _qr_grad(g: Any, out: Any, complete: bool) -> Tensor:
@@ -141,7 +141,7 @@ def svd(A: Tensor, full_matrices: bool = True, *, driver: str | None = None) -> 
 def svdvals(A: Tensor, *, driver: str | None = None) -> Tensor:
     """Returns the singular values in decreasing order."""
     check_matrix("linalg.svdvals", A)
-    return _svd(A, False)[1]  # type: ignore[no-any-return]  # one of three outputs
+    return _svd(A, False)[1]
 
 
 def _eigh_grad(g: Any, out: Any) -> Tensor:

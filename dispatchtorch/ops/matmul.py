@@ -154,7 +154,7 @@ def _matmul_second(g: Tensor, input: Tensor, other_shape: tuple[int, ...]) -> Te
             return g * input
         return matmul(g, input) if m == 2 else _fold_tn(input, g.unsqueeze(-1)).squeeze(-1)
     if m == 1:
-        return input.unsqueeze(-1) * g.unsqueeze(-2)
+        return input.unsqueeze(-1) * g.unsqueeze(-2)  # type: ignore[no-any-return]  # methods arrive from the table
     return _fold_tn(input, g) if n == 2 else _matmul_tn(input, g)
 
 

@@ -39,7 +39,7 @@ def _median(input: Tensor, dim: int, keepdim: bool, ignore_nan: bool) -> Tensor:
 )
 def _median_all(input: Tensor, ignore_nan: bool) -> Tensor:
     """Returns the lower median of all elements."""
-    return _median(input.reshape(-1), 0, False, ignore_nan)[0]  # type: ignore[no-any-return]  # the first of two outputs
+    return _median(input.reshape(-1), 0, False, ignore_nan)[0]
 
 
 def _middle(name: str, input: Tensor, dim: int | None, keepdim: bool) -> Any:
@@ -116,7 +116,7 @@ def _quantile(
         kept = (*shape[:front], *((1,) if keepdim else ()), *shape[front + 1 :]) if shape else ()
     out = _ranked(FUNCTIONS["sort"](rows)[0], q.reshape(-1), interpolation, ignore_nan)
     lead = tuple(q._a.shape)
-    return out.reshape(*lead, *kept)  # type: ignore[no-any-return]  # methods arrive from the table
+    return out.reshape(*lead, *kept)
 
 
 def _ranked(rows: Tensor, q: Tensor, interpolation: str, ignore_nan: bool) -> Tensor:

@@ -28,7 +28,7 @@ def _along(make: Maker) -> Any:
 def _reversed_sum(x: Tensor, dim: int) -> Tensor:
     """Returns sums from each element to the end."""
     flip = FUNCTIONS["flip"]
-    return flip(_cumsum(flip(x, dim), dim, x._key.dtype), dim) if x._a.shape else x  # type: ignore[no-any-return]  # entry
+    return flip(_cumsum(flip(x, dim), dim, x._key.dtype), dim) if x._a.shape else x
 
 
 @primitive(

@@ -190,7 +190,7 @@ def logdet(input: Tensor) -> Tensor:
     """Returns the logarithm of the determinant, nan where that is negative."""
     check_square("logdet", input)
     sign, size = _slogdet(input)
-    return size + sign.log()  # type: ignore[no-any-return]  # methods arrive from the table
+    return size + sign.log()
 
 
 # --- linear systems ---------------------------------------------------------------------------------------------------

@@ -100,7 +100,7 @@ def _vector_norm(a: Any, order: float, dims: Any, keepdim: bool, dtype: Any) -> 
         return np.asarray(out).astype(dtype, copy=False)
     size = np.abs(a)
     if math.isinf(order):
-        out = (np.maximum if order > 0 else np.minimum).reduce(size, axis=dims, keepdims=keepdim)
+        out = (np.max if order > 0 else np.min)(size, axis=dims, keepdims=keepdim)
     elif order == 0:
         out = np.count_nonzero(size, axis=dims, keepdims=keepdim)
     elif order == 1:
