@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from dispatchtorch import ops
 from dispatchtorch._base.device import Device
 from dispatchtorch._base.dtypes import by_name
 from dispatchtorch.dispatch.op import Op
 from dispatchtorch.dispatch.plans import general
 from dispatchtorch.dispatch.table import COMPOSITES, FUNCTIONS, METHODS, TABLE
+from dispatchtorch.ops import FAMILIES
 from dispatchtorch.ops.samples import Sample, Sampler
 from dispatchtorch.plugin.selection import default_backend
 from dispatchtorch.random import streams
@@ -33,7 +33,7 @@ from dispatchtorch.testing.conformance.extra_samples import SAMPLES
 __all__ = ["Case", "SampleMaker", "cases", "checksum", "cotangent", "leaves", "tensors_in"]
 
 Host = np.ndarray[Any, Any]
-assert ops.FAMILIES  # the table is declared when the families are imported
+assert FAMILIES  # the table is declared when the families are imported
 
 
 class SampleMaker:

@@ -8,10 +8,12 @@ __all__ = [
     "LOOSE",
     "OTHER_METHOD",
     "SIGNLESS",
+    "SYMMETRIC",
     "TIES",
     "TWICE",
     "UNCALLED_INPLACE",
     "UNDIFFERENCED",
+    "UNGRADED",
     "UNREFUSED_OUT",
     "VALUELESS",
     "WRITES",
@@ -22,7 +24,14 @@ VALUELESS: Final = {
     "empty_like": "the values mean nothing",
     "empty_strided": "the values mean nothing",
 }
-SIGNLESS: Final[dict[str, str]] = {}  # vectors that are unique up to a sign
+SIGNLESS: Final = {
+    "_eigh": "eigenvectors are unique up to a sign, and the gradient follows it: differences check that",
+    "_svd": "singular vectors are unique up to a sign, and the gradient follows it: differences check that",
+}
+SYMMETRIC: Final = {
+    "_eigh": "reads one triangle; its derivative is that along symmetric matrices",
+    "_cholesky": "reads one triangle; its derivative is that along symmetric matrices",
+}
 LOOSE: Final[dict[str, str]] = {}  # ill-conditioned: libraries may differ by more than rounding
 TIES: Final = {
     "kthvalue": "which of several equal integers is found is not defined",
@@ -43,8 +52,11 @@ OTHER_METHOD: Final = {
 }
 UNREFUSED_OUT: Final = {"bernoulli": "draws are written into any dtype, in torch too"}
 UNDIFFERENCED: Final = {
-    "embedding": "padding_idx leaves out a row's gradient on purpose",
+    "embedding/1": "padding_idx leaves out a row's gradient on purpose",
     "bernoulli": "a draw has no derivative",
+}
+UNGRADED: Final = {
+    "as_strided_scatter": "torch 2.13 sends the input's gradient to the elements that were replaced; differences check ours",
 }
 TWICE: Final[dict[str, str]] = {}  # a second derivative that differences cannot see
 WRITES: Final = {

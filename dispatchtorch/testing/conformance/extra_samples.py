@@ -6,7 +6,7 @@ fresh float tensor of a shape, other kinds are made in a sampler of their own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -56,6 +56,23 @@ def calls(*samples: Any, grad: bool = True) -> Sampler:
     return sampler
 
 
+def _definite(make: Maker) -> Iterator[Sample]:
+    """Yields symmetric positive definite matrices; a small one is drawn, its square is shifted."""
+    for batch in ((), (2,)):
+        a = make(*batch, 3, 3).detach()
+        yield Sample(((a @ a.transpose(-2, -1) + make(3, 3, low=0.0, high=1e-9) + a.new_ones(3).diag() * 2).detach(),))
+
+
+def _symmetric(make: Maker) -> Iterator[Sample]:
+    for sample in _definite(make):
+        yield Sample((*sample.args, False))
+
+
+def _triangular(make: Maker) -> Iterator[Sample]:
+    for upper in (True, False):
+        yield Sample((make(3, 3, low=0.5), make(3, 2), upper, False))
+
+
 _matrix = calls((t(3, 4),), (t(2, 3, 4),))
 _made = calls((2, 3), ((2, 3),), (0,), ((),), grad=False)
 _like = calls(t(2, 3), t(), t(0, 2), grad=False)
@@ -98,11 +115,26 @@ SAMPLES: Final[dict[str, Sampler]] = {
         (2.0, t(3, 4)), (t(3, 4), 0), (t(3, 1, low=0.5), t(4)), (t(3, 4), 1),
     ),
     "float_power": calls((t(3, 4, low=0.5), t(3, 4)), (t(3, 4), 2), (2.0, t(3, 4))),
+    "_gelu": calls((t(3, 4), "none"), (t(3, 4), "tanh")),
+    "_gelu_backward": calls((t(3, 4), t(3, 4), "none"), (t(3, 4), t(3, 4), "tanh")),
+    "_hardsigmoid": unary(low=-4.0, high=4.0),
+    "_hardswish": unary(low=-4.0, high=4.0),
+    "_hardtanh": calls((t(3, 4), -1.0, 1.5), (t(0, 2), -1.0, 1.0)),
+    "_leaky_relu": calls((t(3, 4), 0.2), (t(), 0.2)),
+    "_leaky_relu_backward": calls((t(3, 4), t(3, 4), 0.2)),
+    "_logsigmoid": unary(),
+    "_mish": unary(),
+    "_silu": unary(),
+    "_silu_backward": calls((t(3, 4), t(3, 4))),
+    "_softplus": calls((t(3, 4), 1.0, 20.0), (t(3, 4), 2.0, 1.0)),
+    "_softshrink": calls((t(3, 4), 0.5)),
+    "_real_part": calls(t(3, 4, dtype="complex64")),
+    "_imag_part": calls(t(3, 4, dtype="complex64")),
     # reductions
     "count_nonzero": calls(t(3, 4), (t(3, 4), 1), (t(2, 3, 4), (0, 2)), grad=False),
     "trace": calls(t(3, 3), t(2, 4)),
     "aminmax": calls(t(3, 4), (t(3, 4), {"dim": 1}), (t(3, 4), {"dim": 0, "keepdim": True})),
-    "mode": calls(ints(3, 4), (ints(3, 4), 0), (ints(3, 4), 1, True)),
+    "mode": calls(t(3, 4), ints(3, 4), (ints(3, 4), 0), (ints(3, 4), 1, True)),
     "quantile": calls((t(3, 4), 0.3), (t(3, 4), 0.6, 1), (t(3, 4), 0.5, 0, True), (t(3, 4), 0.3, {"interpolation": "lower"})),
     "nanquantile": calls((t(3, 4), 0.3), (t(3, 4), 0.6, 1)),
     "cov": calls(t(3, 5), t(5), (t(3, 5), {"correction": 0})),
@@ -129,6 +161,16 @@ SAMPLES: Final[dict[str, Sampler]] = {
     "vdot": calls((t(3), t(3))),
     "outer": calls((t(2), t(3))),
     "inner": calls((t(3), t(3)), (t(2, 3), t(4, 3))),
+    "inverse": calls((t(3, 3),), (t(2, 3, 3),)),
+    "det": calls((t(3, 3),), (t(2, 3, 3),)),
+    "slogdet": calls((t(3, 3),), (t(2, 3, 3),)),
+    "logdet": calls((t(3, 3, low=0.5),), grad=False),
+    "block_diag": calls((t(2, 3), t(1, 2))),
+    "_cholesky": _definite,
+    "_eigh": _symmetric,
+    "_qr": calls((t(3, 3), False), (t(4, 3), False)),
+    "_svd": calls((t(3, 3), False), (t(4, 3), False)),
+    "_solve_triangular": _triangular,
     # normalisation and losses
     "layer_norm": calls((t(3, 4), (4,), t(4), t(4)), (t(2, 3, 4), (3, 4)), (t(3, 4), (4,), t(4))),
     "rms_norm": calls((t(3, 4), (4,), t(4)), (t(3, 4), (4,))),
@@ -188,7 +230,22 @@ SAMPLES: Final[dict[str, Sampler]] = {
     "slice_scatter": calls((t(5, 3), t(2, 3), 0, 1, 3), (t(3, 6), t(3, 3), 1, 0, 6, 2)),
     "diagonal_scatter": calls((t(3, 4), t(3)), (t(3, 4), t(3), 1)),
     "as_strided_scatter": calls((t(3, 4), t(2, 2), (2, 2), (4, 1), 1)),
+    "meshgrid": calls((t(2), t(3), {"indexing": "ij"}), (t(2), t(3), {"indexing": "xy"})),
+    "cartesian_prod": calls((t(2), t(3)), (t(2),)),
+    "combinations": calls((t(4),), (t(3), 3), (t(3), 2, True)),
+    "fliplr": calls((t(2, 3),)),
+    "flipud": calls((t(2, 3),), (t(3),)),
+    "tile": calls((t(2, 3), (2,)), (t(2, 3), (2, 1, 2))),
+    "tril_indices": calls((3, 4), (3, 4, 1), grad=False),
+    "triu_indices": calls((3, 4), (3, 4, -1), grad=False),
+    "diag": calls((t(3),), (t(3, 4),), (t(3, 4), 1)),
+    "diagflat": calls((t(3),), (t(2, 2), 1)),
+    "scaled_dot_product_attention": calls(
+        (t(2, 3, 4), t(2, 5, 4), t(2, 5, 4)), (t(2, 3, 4), t(2, 3, 4), t(2, 3, 4), None, 0.0, True),
+        (t(2, 3, 4), t(2, 5, 4), t(2, 5, 4), t(3, 5)),
+    ),
     # indices
+    "bincount": calls((ints(9, high=5),), (ints(9, high=5), None, 8), grad=False),
     "nonzero": calls(t(3, 4), ints(3, 4), grad=False),
     "argwhere": calls(t(3, 4), ints(3, 4), grad=False),
     "take_along_dim": calls((t(3, 4), ints(3, 2), 1), (t(3, 4), ints(2, 4), 0)),

@@ -1,0 +1,12 @@
+"""Lies that cannot be told or cannot be seen, each with the reason. Names of ops; ``op.parameter`` for derivatives."""
+
+KERNELS: dict[str | tuple[str, int], str] = {
+    "_moved": "carries values from one backend to another; one backend alone never runs it",
+}
+
+DERIVATIVES: dict[str, str] = {
+    "_moved.input": "carries gradients from one backend to another; one backend alone never runs it",
+    "_alias.input": "the identity on a shared storage, of which no public function keeps the history",
+    "_floor_divide.input": "raises, as in torch: the derivative is not implemented",
+    "_floor_divide.other": "raises, as in torch: the derivative is not implemented",
+}
