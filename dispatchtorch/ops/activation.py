@@ -12,11 +12,12 @@ from typing import Any
 from dispatchtorch._base.dtypes import BOOL, COMPLEX, DType
 from dispatchtorch.dispatch.table import FUNCTIONS, METHODS, composite, pointwise
 from dispatchtorch.ops import refusals
+from dispatchtorch.ops.angles import tanh
 from dispatchtorch.ops.bounds import _clamp
-from dispatchtorch.ops.compare import where
+from dispatchtorch.ops.choose import where
+from dispatchtorch.ops.exponential import exp, sigmoid
 from dispatchtorch.ops.pointwise import Number
 from dispatchtorch.ops.samples import unary
-from dispatchtorch.ops.transcendental import exp, sigmoid, tanh
 from dispatchtorch.tensor.tensor import Tensor
 
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946

@@ -7,7 +7,8 @@ from typing import Any
 from dispatchtorch._base.dtypes import BOOL, INTEGRAL, DType
 from dispatchtorch.dispatch.table import FUNCTIONS, METHODS, composite, pointwise
 from dispatchtorch.ops import refusals
-from dispatchtorch.ops.compare import ge, le, masked_fill, where
+from dispatchtorch.ops.choose import masked_fill, where
+from dispatchtorch.ops.compare import ge, le
 from dispatchtorch.ops.pointwise import Number, Operand, _zeros, conj_of
 from dispatchtorch.ops.samples import Maker, Sample, binary, unary
 from dispatchtorch.tensor.tensor import Tensor

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from dispatchtorch.dispatch.table import FUNCTIONS, METHODS, composite, primitive, view as declare_view
+from dispatchtorch.dispatch.table import FUNCTIONS, METHODS, composite, primitive
+from dispatchtorch.dispatch.table import view as declare_view
 from dispatchtorch.ops.samples import Maker, Sample
 from dispatchtorch.ops.view import Ints, TensorLens, named
 from dispatchtorch.tensor import geometry, pieces

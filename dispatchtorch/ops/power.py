@@ -11,10 +11,10 @@ from dispatchtorch._base.dtypes import COMPLEX, FLOATING, INTEGRAL, complex128, 
 from dispatchtorch.dispatch.plans import make_operator
 from dispatchtorch.dispatch.table import METHODS, composite, pointwise
 from dispatchtorch.ops import refusals
-from dispatchtorch.ops.compare import where
+from dispatchtorch.ops.choose import where
+from dispatchtorch.ops.exponential import log
 from dispatchtorch.ops.pointwise import Number, Operand, _zeros, conj_of, mul
 from dispatchtorch.ops.samples import binary, unary
-from dispatchtorch.ops.transcendental import log
 from dispatchtorch.tensor.tensor import Tensor
 
 NUMBERS = (bool, int, float, complex)

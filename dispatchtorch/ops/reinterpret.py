@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any, NoReturn, TypeAlias
 
 from dispatchtorch._base.dtypes import DType, complex64, complex128
-from dispatchtorch.dispatch.table import METHODS, composite, view as declare_view
+from dispatchtorch.dispatch.table import METHODS, composite
+from dispatchtorch.dispatch.table import view as declare_view
 from dispatchtorch.tensor.lens import Lens
 from dispatchtorch.tensor.tensor import Tensor, lens_of
 

@@ -12,9 +12,10 @@ from typing import Any
 
 from dispatchtorch._base.dtypes import DType
 from dispatchtorch.dispatch.node import Node
-from dispatchtorch.dispatch.table import FUNCTIONS, METHODS, composite, primitive, view as declare_view
-from dispatchtorch.ops.reinterpret import TensorLens, view_dtype
+from dispatchtorch.dispatch.table import FUNCTIONS, METHODS, composite, primitive
+from dispatchtorch.dispatch.table import view as declare_view
 from dispatchtorch.dispatch.views import attach
+from dispatchtorch.ops.reinterpret import TensorLens, view_dtype
 from dispatchtorch.ops.samples import Maker, Sample
 from dispatchtorch.tensor import geometry
 from dispatchtorch.tensor.lens import Lens
@@ -58,7 +59,7 @@ def named(t: Tensor, name: str) -> Tensor:
 
 
 def _native_view(a: Any, shape: Ints) -> Any:
-    if not a.flags.c_contiguous:
+    if not a.flags.c_contiguous or 1 in a.shape:  # a dimension of size 1 may have any stride, and torch keeps it
         return None
     try:
         out = a.reshape(shape)
@@ -97,7 +98,7 @@ def _view_method(input: Tensor, *shape: Any, size: Any = None, dtype: DType | No
             [3, 4, 5]])
     """
     a = input._a
-    if input._key.native and a.flags.c_contiguous and shape:
+    if shape and input._key.native and a.flags.c_contiguous and 1 not in a.shape:  # as in `_native_view`
         try:
             out = a.reshape(*shape)
             got = out.shape
