@@ -57,7 +57,7 @@ class NumpyBackend(Backend):
         if call.dtype == "bfloat16":  # numpy's promotion takes a Python number for a float64 beside a type it did not make
             return _cast_back(_silent_arrays(kernel), self.dtype("bfloat16"))
         if isinstance(kernel, np.ufunc):
-            return functools.partial(kernel, out=...) if call.zero_dim else kernel
+            return _kept_array(kernel) if call.zero_dim else kernel
         if kernel in BARE:
             return kernel
         if call.elementwise and not call.zero_dim:
@@ -67,6 +67,10 @@ class NumpyBackend(Backend):
     def quiet(self, kernel: Kernel) -> Kernel:
         """Returns the kernel under ``errstate(all="ignore")``."""
         return _silent(kernel)
+
+    def number(self, value: Any, dtype: str) -> Any:
+        """Returns a 0-d array: a ufunc spends as long on a Python float as on the rest of a small call."""
+        return np.asarray(value, self.dtype(dtype))
 
     def takes_out(self, kernel: Kernel) -> bool:
         """Returns whether the kernel is a bare ufunc."""
@@ -84,6 +88,8 @@ class NumpyBackend(Backend):
     def strided(self, root: Any, shape: tuple[int, ...], strides: tuple[int, ...], offset: int) -> Any:
         """Returns a view of the flat root."""
         size = root.itemsize
+        if 0 in shape:  # an empty view may begin behind the end, where numpy wants a place inside
+            offset = min(offset, root.size)
         if root.dtype.isbuiltin != 1:  # ml_dtypes' types do not export a buffer
             return np.lib.stride_tricks.as_strided(root[offset:], shape, [s * size for s in strides])
         return np.ndarray(shape, root.dtype, root, offset * size, [s * size for s in strides])
@@ -96,6 +102,20 @@ class NumpyBackend(Backend):
         """Writes, with numpy's broadcasting, casting between kinds as C does."""
         with np.errstate(all="ignore"):
             np.copyto(target, value, casting="unsafe")
+
+
+def _kept_array(kernel: Any) -> Kernel:
+    """Returns the ufunc with 0-d results kept arrays; a closure costs a third of what functools.partial does here."""
+
+    def unary(a: Any) -> Any:
+        return kernel(a, out=...)
+
+    def binary(a: Any, b: Any) -> Any:
+        return kernel(a, b, out=...)
+
+    if kernel.nout != 1 or kernel.nin > 2:
+        return functools.partial(kernel, out=...)
+    return unary if kernel.nin == 1 else binary
 
 
 def _silent(kernel: Kernel) -> Kernel:

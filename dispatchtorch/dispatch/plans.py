@@ -32,6 +32,7 @@ from dispatchtorch.tensor.tensor import Parameter, Tensor, cell_of, new, read
 __all__ = ["create", "general", "make_entry", "make_operator", "raw_result"]
 
 NUMBERS: Final = (bool, int, float, complex)
+_PLAIN: Final = 128  # below it, every dtype holds a number without complaint
 
 
 class MixedBackendsError(RuntimeError):
@@ -385,7 +386,8 @@ def _binary_plan(op: Op, first: Key, second: Any, entry: Callable[..., Any]) -> 
     zero_dim = first.zero_dim and (not two or second.zero_dim)
     plain_key = lead.as_dtype(result).fresh(zero_dim)
     if first.native:
-        plain = _native_binary(op, kernel, lead, plain_key, two)
+        common = dtypes_of(op, promoted((first, second)))[0]
+        plain = _native_binary(op, kernel, lead, plain_key, two, common if second in (int, float) else None)
     else:
         plain = _lens_binary(op, kernel, lead, plain_key)
     view = first.view or (two and second.view)
@@ -411,7 +413,10 @@ def _casting(entry: Callable[..., Any], common: DType, first: bool, second: bool
     return cast
 
 
-def _native_binary(op: Op, kernel: Kernel, lead: Key, key: Key, two: bool) -> Callable[..., Any]:
+def _native_binary(
+    op: Op, kernel: Kernel, lead: Key, key: Key, two: bool, common: DType | None
+) -> Callable[..., Any]:
+    """Returns the plan of two tensors, or of a tensor and a number, which is brought into ``common`` once where given."""
     def tensors(x: Tensor, y: Tensor) -> Tensor:
         try:
             a = kernel(x._a, y._a)
@@ -423,9 +428,21 @@ def _native_binary(op: Op, kernel: Kernel, lead: Key, key: Key, two: bool) -> Ca
         t._edge = t._cell = t._extra = None
         return t
 
+    known: dict[Any, Any] = {}  # numbers that were met, as the library likes them best
+    bare = common is not None and lead.backend.takes_out(kernel_for(op, lead, KernelCall(op.name, (), False, True)))
+
+    def converted(y: Any) -> Any:
+        if bare and common is not None and y and -_PLAIN < y < _PLAIN and len(known) < 256 and (common.category >= FLOATING or y > 0):
+            known[y] = lead.backend.number(y, common.name)  # never 0: 0.0 and -0.0 are one key
+            return known[y]
+        return y
+
     def number(x: Tensor, y: Any) -> Tensor:
+        b = known.get(y)
+        if b is None:
+            b = converted(y)
         try:
-            a = kernel(x._a, y)
+            a = kernel(x._a, b)
         except (ValueError, RuntimeWarning, OverflowError) as error:
             a = recover(op, lead, kernel, (x._a, y), error)
         t = new(Tensor)

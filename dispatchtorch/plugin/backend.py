@@ -119,6 +119,10 @@ class Backend(ABC):
         """Returns an array with the same values that a later write to ``array`` does not change."""
         return array if self.aliasing == "lens" else array.copy()
 
+    def number(self, value: Any, dtype: str) -> Any:
+        """Returns a Python number as kernels take it: itself, or an array where converting it at each call costs time."""
+        return value
+
     def takes_out(self, kernel: Kernel) -> bool:
         """Returns whether ``kernel(a, b, out)`` writes a third argument; only ever true of unwrapped library functions."""
         return False
