@@ -66,8 +66,8 @@ def log2(input: Tensor) -> Tensor:
 def log10(input: Tensor) -> Tensor:
     """Returns logarithms to base 10.
 
-    >>> torch.log10(torch.tensor([1.0, 100.0]))
-    tensor([0., 2.])
+    >>> torch.log10(torch.tensor([1.0, 10.0]))
+    tensor([0., 1.])
     """
     ...
 

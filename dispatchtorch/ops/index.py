@@ -94,7 +94,7 @@ def mask_positions(t: Tensor, dim: int, mask: Tensor, *, check: bool = False) ->
                 f"The shape of the mask {list(have)} at index {i} does not match the shape of the indexed tensor "
                 f"{list(shape)} at index {dim + i}"
             )
-    return () if check else METHODS["unbind"](_nonzero(mask), 0)  # type: ignore[no-any-return]  # an entry of the table
+    return () if check else METHODS["unbind"](_nonzero(mask), 0)
 
 
 def _resolved(t: Tensor, spec: dict[int, Tensor]) -> tuple[list[Tensor], Ints]:

@@ -149,19 +149,19 @@ def _stacker(name: str, doc: str, prepare: Callable[[Tensor], Tensor], dim: Call
 _stacker(
     "hstack",
     "Returns the tensors joined along dimension 1, vectors along dimension 0.",
-    lambda t: FUNCTIONS["atleast_1d"](t),  # type: ignore[no-any-return]  # an entry of the table
+    lambda t: FUNCTIONS["atleast_1d"](t),
     lambda ts: 0 if len(ts[0]._a.shape) == 1 else 1,
 )
 _stacker(
     "vstack",
     "Returns the tensors joined along dimension 0, vectors as rows.",
-    lambda t: FUNCTIONS["atleast_2d"](t),  # type: ignore[no-any-return]  # as above
+    lambda t: FUNCTIONS["atleast_2d"](t),
     lambda ts: 0,
 )
 _stacker(
     "dstack",
     "Returns the tensors joined along dimension 2.",
-    lambda t: FUNCTIONS["atleast_3d"](t),  # type: ignore[no-any-return]  # as above
+    lambda t: FUNCTIONS["atleast_3d"](t),
     lambda ts: 2,
 )
 _stacker(
@@ -258,7 +258,7 @@ def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> T
     if r < 0:
         raise RuntimeError(f"Expect a non-negative number, but got {r}")
     if r == 0:
-        return input.new_zeros((0,))  # type: ignore[no-any-return]  # a method of the table
+        return input.new_zeros((0,))
     choose: Any = itertools.combinations_with_replacement if with_replacement else itertools.combinations
     rows = list(choose(range(int(input._a.size)), r))
     columns = [[row[i] for row in rows] for i in range(r)]

@@ -30,12 +30,22 @@ def _number_backward(g: Tensor, input: Tensor, other: Any) -> Tensor:
     return mul(g, conj_of(pow(input, other - 1) * other))
 
 
+def _number_samples(make: Maker) -> Iterator[Sample]:
+    for exponent in (2, 3, 0, 0.5, -1.5):
+        yield Sample((make(3, 4, low=0.5), exponent))
+
+
+def _tensor_samples(make: Maker) -> Iterator[Sample]:
+    yield Sample((make(3, 4, low=0.5), make(3, 4)))
+    yield Sample((make(3, 1, low=0.5), make(4)))
+
+
 @pointwise(
     grad={"input": _number_backward},
     kernel="power",
     node="PowBackward0",
     check=refusals.not_implemented("pow", "bool"),
-    samples=binary(low=0.5),
+    samples=_number_samples,
 )
 def _pow_number(input: Tensor, other: Tensor | Number) -> Tensor:
     """Returns ``input ** other`` for a number ``other``."""
@@ -69,7 +79,7 @@ def _like(like: Tensor, number: Number) -> Tensor:
     kernel="power",
     node="PowBackward1",
     check=refusals.not_implemented("pow", "bool"),
-    samples=binary(low=0.5),
+    samples=_tensor_samples,
 )
 def _pow(input: Tensor, other: Tensor | Number) -> Tensor:
     """Returns ``input ** other`` for two tensors."""

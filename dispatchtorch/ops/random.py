@@ -239,7 +239,7 @@ def randperm(
     """Returns the numbers 0 to n - 1 in random order, int64 by default.
 
     >>> _ = torch.manual_seed(0); torch.randperm(5)
-    tensor([2, 0, 4, 1, 3])
+    tensor([4, 0, 1, 3, 2])
     """
     count = whole("randperm", "n", 1, n)
     engine = engine_of(generator, "randperm")

@@ -106,7 +106,7 @@ def bernoulli_(self: Tensor, p: Tensor | float = 0.5, *, generator: Generator | 
     """Fills the tensor with ones, with probability ``p`` (a number, or a tensor of one for each place), and zeros.
 
     >>> _ = torch.manual_seed(0); torch.empty(4).bernoulli_(0.5)
-    tensor([1., 1., 1., 0.])
+    tensor([0., 0., 1., 0.])
     """
     engine = engine_of(generator, "bernoulli_")
     dtype = self._key.dtype

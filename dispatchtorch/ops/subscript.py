@@ -76,9 +76,7 @@ def _is_array(value: Any) -> bool:
 def _as_tensor(value: Any, like: Tensor) -> Tensor:
     key = like._key
     t: Tensor = FUNCTIONS["tensor"](value, device=key.device, backend=key.backend)
-    if not t._a.size and t._key.dtype.is_floating_point:
-        t = METHODS["long"](t)
-    elif t._key.dtype.is_floating_point and not _is_array(value):  # torch truncates the numbers of a list
+    if (not t._a.size and t._key.dtype.is_floating_point) or (t._key.dtype.is_floating_point and not _is_array(value)):
         t = METHODS["long"](t)
     return t
 
@@ -181,10 +179,11 @@ def _as_value(t: Tensor, value: Any) -> Tensor:
 
 def set_item(self: Tensor, index: Any, value: Any) -> None:
     """Writes ``value``, broadcast, to what the subscript names; views and the base see it."""
+    spec: Spec = {}
     if type(index) is int:
-        v, spec = _take_one(self, 0, index, 0), {}
+        v = _take_one(self, 0, index, 0)
     elif type(index) is slice:
-        v, spec = _take_range(self, 0, index, True), {}
+        v = _take_range(self, 0, index, True)
     else:
         v, spec = _unpack(self, index)
     if not spec:
@@ -219,4 +218,4 @@ def _set_basic(v: Tensor, value: Any) -> None:
 
 
 METHODS["__getitem__"] = get_item
-METHODS["__setitem__"] = set_item  # type: ignore[assignment]  # returns nothing
+METHODS["__setitem__"] = set_item

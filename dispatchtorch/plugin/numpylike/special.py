@@ -141,7 +141,7 @@ def lgamma(xp: Any, a: Any) -> Any:
     value = _log_gamma(xp, xp.where(finite, xp.where(mirror, 1.0 - x, x), 1.0))
     sine = xp.abs(xp.sin(math.pi * _turns(xp, xp.where(finite, x, 0.5))))
     reflected = math.log(math.pi) - xp.log(sine) - value
-    out = xp.where(mirror, reflected, value)
+    out = xp.where(mirror, reflected, value) + 0.0  # never -0
     return xp.where(finite, out, xp.where(x != x, x, xp.inf)).astype(a.dtype)
 
 

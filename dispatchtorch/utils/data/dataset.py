@@ -214,7 +214,7 @@ def random_split(
     >>> from dispatchtorch.utils.data import random_split
     >>> first, second = random_split(range(4), [3, 1], torch.Generator().manual_seed(0))
     >>> list(first), list(second)
-    ([2, 0, 1], [3])
+    ([0, 1, 3], [2])
     """
     if math.isclose(sum(lengths), 1) and sum(lengths) <= 1:
         lengths = _from_fractions(len(dataset), lengths)

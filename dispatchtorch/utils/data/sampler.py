@@ -58,7 +58,7 @@ class RandomSampler(Sampler[int]):
 
     >>> from dispatchtorch.utils.data import RandomSampler
     >>> list(RandomSampler(range(5), generator=torch.Generator().manual_seed(0)))
-    [2, 0, 4, 1, 3]
+    [4, 0, 1, 3, 2]
     """
 
     def __init__(
