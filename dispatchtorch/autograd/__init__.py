@@ -12,6 +12,7 @@ from dispatchtorch.autograd.grad_mode import (
     no_grad,
     set_grad_enabled,
 )
+from dispatchtorch.autograd.gradcheck import gradcheck, gradgradcheck
 
 __all__ = [
     "Function",
@@ -19,6 +20,8 @@ __all__ = [
     "detect_anomaly",
     "enable_grad",
     "grad",
+    "gradcheck",
+    "gradgradcheck",
     "inference_mode",
     "is_anomaly_enabled",
     "is_grad_enabled",

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from dispatchtorch._base.dtypes import COMPLEX, FLOATING, INTEGRAL, complex128, float64
@@ -14,7 +15,7 @@ from dispatchtorch.ops import refusals
 from dispatchtorch.ops.choose import where
 from dispatchtorch.ops.exponential import log
 from dispatchtorch.ops.pointwise import Number, Operand, _zeros, conj_of, mul
-from dispatchtorch.ops.samples import binary, unary
+from dispatchtorch.ops.samples import Maker, Sample, unary
 from dispatchtorch.tensor.tensor import Tensor
 
 NUMBERS = (bool, int, float, complex)

@@ -173,7 +173,8 @@ def test_a_plugin_cannot_take_a_name_that_exists():
 
 def test_conformance_hands_the_rest_to_pytest():
     assert conformance.command("numpy", ["-k", "add", "-x"])[1:] == [
-        "-m", "pytest", "--pyargs", "dispatchtorch.testing.conformance", "--backend", "numpy", "-k", "add", "-x",
+        "-m", "pytest", "-p", "dispatchtorch.testing.conformance.plugin",
+        "--pyargs", "dispatchtorch.testing.conformance", "--backend", "numpy", "-k", "add", "-x",
     ]  # fmt: skip
 
 

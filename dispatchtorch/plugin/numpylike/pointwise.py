@@ -12,7 +12,7 @@ __all__: list[str] = []
 
 
 def _is_float(xp: Any, a: Any) -> bool:
-    return bool(xp.issubdtype(a.dtype, xp.inexact))
+    return not (xp.issubdtype(a.dtype, xp.integer) or a.dtype == xp.bool_)  # bfloat16 is no subtype of numpy's inexact
 
 
 @kernel

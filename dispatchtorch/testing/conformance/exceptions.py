@@ -6,6 +6,7 @@ from typing import Final
 
 __all__ = [
     "LOOSE",
+    "NATIVE_ONLY",
     "OTHER_METHOD",
     "SIGNLESS",
     "SYMMETRIC",
@@ -62,4 +63,10 @@ TWICE: Final[dict[str, str]] = {}  # a second derivative that differences cannot
 WRITES: Final = {
     "batch_norm": "the running statistics are moved",
     "instance_norm": "the running statistics are moved",
+}
+NATIVE_ONLY: Final = {  # strict xfails on a backend whose arrays cannot be written
+    "imag": "a view that reads memory as another dtype",
+    "real": "a view that reads memory as another dtype",
+    "view_as_complex": "a view that reads memory as another dtype",
+    "view_as_real": "a view that reads memory as another dtype",
 }

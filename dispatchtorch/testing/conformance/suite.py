@@ -17,6 +17,7 @@ from dispatchtorch.plugin.selection import get_backend, use_backend
 from dispatchtorch.testing.conformance import contract, engine
 from dispatchtorch.testing.conformance.cases import Case, cases
 from dispatchtorch.testing.conformance.checks import ASPECTS
+from dispatchtorch.testing.conformance.exceptions import NATIVE_ONLY
 from dispatchtorch.testing.goldens import load
 
 __all__ = ["DTYPES", "Conformance", "tests_of"]
@@ -85,6 +86,10 @@ class Conformance:
                 gap = _gap(backend, case, dtype)
                 if gap is not None:
                     marks.append(pytest.mark.xfail(reason=gap.reason, strict=aspect == "forward"))
+                if backend.aliasing == "lens" and case.name in NATIVE_ONLY:
+                    refused = case.name not in ("real",) or dtype == "complex64"
+                    if refused:
+                        marks.append(pytest.mark.xfail(reason=NATIVE_ONLY[case.name], raises=NotImplementedError, strict=True))
                 if lacks(backend, dtype):
                     marks.append(pytest.mark.skip(reason=f"{backend.name} has no {dtype}"))
                 params.append(pytest.param(aspect, case, dtype, id=f"{case.name}-{aspect}-{dtype}", marks=marks))
