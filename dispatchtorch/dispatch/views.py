@@ -46,8 +46,11 @@ def make_view(
             raw = native(input._a, *args)
             if raw is not None:
                 if type(raw) is list:
+                    refresh(input)
                     return _several(op, entry, input, args, [_native_view(input, one) for one in raw])
                 return attach(entry, input, raw, args) if recast is None else _recast(entry, input, raw, args, recast)
+        if input._key.view:
+            refresh(input)
         found = geometry(lens_of(input), *args)
         if type(found) is not Lens:
             return _several(op, entry, input, args, [view_of(input, lens) for lens in found])
@@ -63,7 +66,7 @@ def make_view(
 
 
 def attach(entry: Callable[..., Any], input: Tensor, raw: Any, args: tuple[Any, ...]) -> Tensor:
-    """Returns the view of ``input`` whose array ``raw`` a native library has just made, as ``entry(input, *args)`` does.
+    """Returns ``entry(input, *args)``, a view of ``input`` whose array ``raw`` a native library has just made.
 
     What `track_view` does, without a call: half the cost of a view is its book-keeping.
     """
@@ -164,4 +167,3 @@ def _several(
     if input._key.requires and modes.grad and views:
         record(op, (input, *args), views, several=True)
     return tuple(views)
-

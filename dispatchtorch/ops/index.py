@@ -1,7 +1,7 @@
 """Reading and writing where index tensors say: the advanced half of a subscript, `index_put`, `nonzero`, masked reads.
 
-Indices are int64 (or int32), one for each dimension that is indexed; masks have become such positions before a kernel sees
-them. As in torch, the indexed dims come first in the result unless they are neighbours.
+Indices are int64 (or int32), one for each dimension that is indexed; masks have become such positions before a kernel
+sees them. As in torch, the indexed dims come first in the result unless they are neighbours.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from dispatchtorch.ops.view import Ints, expand, named, reshape
 from dispatchtorch.tensor.sizes import broadcast_shapes
 from dispatchtorch.tensor.tensor import Tensor, cell_of, read
 
-__all__ = ["index_by", "int_index", "mask_positions", "masked_select", "nonzero", "put_by", "within"]
+__all__ = ["BOUNDS", "index_by", "int_index", "mask_positions", "masked_select", "nonzero", "put_by", "within"]
 
+BOUNDS = "index {{index}} is out of bounds for dimension {dim} with size {{size}}"
 BYTE_WARNING = "indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead."
 
 
@@ -65,7 +66,7 @@ def _nonzero(input: Tensor) -> Tensor:
 def within(index: Tensor, size: int, message: str, error: type[Exception] = IndexError) -> None:
     """Raises ``message`` with the offending {index}, {size} for the first index that is not in [-size, size).
 
-    Only for indices whose values can be looked at: not inside somebody's trace, nor on an accelerator, which never raises.
+    Only for indices whose values can be looked at: not in somebody's trace, nor on an accelerator, which never raises.
     """
     key = index._key
     if key.device.type != "cpu" or not index._a.size:
@@ -110,7 +111,7 @@ def _resolved(t: Tensor, spec: dict[int, Tensor]) -> tuple[list[Tensor], Ints]:
                 indices.append(positions)
                 dims.append(dim + i)
         elif name in ("int64", "int32"):
-            within(index, int(t._a.shape[dim]), f"index {{index}} is out of bounds for dimension {dim} with size {{size}}")
+            within(index, int(t._a.shape[dim]), BOUNDS.format(dim=dim))
             indices.append(index)
             dims.append(dim)
         else:
@@ -272,7 +273,8 @@ def _masked_sources(make: Maker) -> Iterator[Sample]:
 
 def _masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     if mask._key.dtype.name != "bool":
-        raise RuntimeError(f"masked_scatter_ only supports boolean masks, but got mask with dtype {mask._key.dtype.name}")
+        name = mask._key.dtype.name
+        raise RuntimeError(f"masked_scatter_ only supports boolean masks, but got mask with dtype {name}")
     if source._key.dtype is not input._key.dtype:
         raise RuntimeError(
             "masked_scatter: expected self and source to have same dtypes but got "
@@ -280,7 +282,10 @@ def _masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
         )
     shape = tuple(input._a.shape)
     wide = mask if tuple(mask._a.shape) == shape else expand(mask, shape)
-    positions = mask_positions(input, 0, wide) if shape else mask_positions(reshape(input, (1,)), 0, reshape(wide, (1,)))
+    if shape:
+        positions = mask_positions(input, 0, wide)
+    else:
+        positions = mask_positions(reshape(input, (1,)), 0, reshape(wide, (1,)))
     count = int(positions[0]._a.shape[0])
     if count > source._a.size:
         raise RuntimeError("Number of elements of source < number of ones in mask")

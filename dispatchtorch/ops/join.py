@@ -44,7 +44,8 @@ def _stack(tensors: Sequence[Tensor], dim: int) -> Tensor:
 
 def _listed(op: str, tensors: Any) -> list[Tensor]:
     if isinstance(tensors, Tensor) or not isinstance(tensors, (list, tuple)):
-        raise TypeError(f"{op}(): argument 'tensors' (position 1) must be tuple of Tensors, not {type(tensors).__name__}")
+        kind = type(tensors).__name__
+        raise TypeError(f"{op}(): argument 'tensors' (position 1) must be tuple of Tensors, not {kind}")
     for i, member in enumerate(tensors):
         if not isinstance(member, Tensor):
             raise TypeError(f"expected Tensor as element {i} in argument 0, but got {type(member).__name__}")
@@ -127,8 +128,8 @@ def stack(tensors: Tensors, dim: int = 0) -> Tensor:
     for i, t in enumerate(given):
         if tuple(t._a.shape) != shape:
             raise RuntimeError(
-                f"stack expects each tensor to be equal size, but got {list(shape)} at entry 0 and {list(t._a.shape)} at "
-                f"entry {i}"
+                f"stack expects each tensor to be equal size, but got {list(shape)} at entry 0 and "
+                f"{list(t._a.shape)} at entry {i}"
             )
     return _stack(_alike(given), dim)
 
@@ -265,4 +266,3 @@ def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> T
     key = input._key
     places = [FUNCTIONS["tensor"](c, dtype=int64, device=key.device, backend=key.backend) for c in columns]
     return stack([FUNCTIONS["index_select"](input, 0, p) for p in places], 1)
-

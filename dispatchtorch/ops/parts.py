@@ -86,27 +86,4 @@ def angle(input: Tensor) -> Tensor:
     return _angle(_angle_dtype(input))
 
 
-@composite()
-def real(input: Tensor) -> Tensor:
-    """Returns the real parts; a real tensor is returned itself.
-
-    >>> torch.real(torch.tensor([1 + 2j]))
-    tensor([1.])
-    """
-    return _real_part(input) if input._key.dtype.category == COMPLEX else input
-
-
-@composite()
-def imag(input: Tensor) -> Tensor:
-    """Returns the imaginary parts; RuntimeError for a real tensor.
-
-    >>> torch.imag(torch.tensor([1 + 2j]))
-    tensor([2.])
-    """
-    if input._key.dtype.category < COMPLEX:
-        raise RuntimeError("imag is not implemented for tensors with non-complex dtypes.")
-    return _imag_part(input)
-
-
-METHODS["real"] = property(real)  # type: ignore[assignment]  # installed on the class like any method
-METHODS["imag"] = property(imag)  # type: ignore[assignment]  # as above
+METHODS["_imag_part"] = _imag_part  # `reinterpret` gives views where a library has them, these where not

@@ -1,7 +1,6 @@
-"""Views of a part of the elements: one index, a range, a diagonal, windows, pieces; and writing such a part functionally.
+"""Views of a part of the elements: an index, a range, a diagonal, windows, pieces; and copies with such a part written.
 
-The derivative of a part puts the gradient into zeros of the input's size (`_part_backward`), whose own derivative is the
-part again.
+The derivative of a part puts the gradient into zeros of the input's size; the derivative of that is the part again.
 """
 
 from __future__ import annotations
@@ -151,9 +150,7 @@ def _unfold_backward(g_out: Tensor, shape: Ints, dim: int, size: int, step: int)
     ...
 
 
-@declare_view(
-    grad={"input": lambda g, input_shape, dim, size, step: _unfold_backward(g, input_shape, dim, size, step)}
-)
+@declare_view(grad={"input": lambda g, input_shape, dim, size, step: _unfold_backward(g, input_shape, dim, size, step)})
 def _unfold(input: TensorLens, dim: int, size: int, step: int) -> Lens:
     return pieces.unfold(input, dim, size, step)
 
@@ -424,5 +421,3 @@ def as_strided_scatter(
     return _written(
         input, lambda t: as_strided(t, size, stride, storage_offset), src, "slice", "AsStridedScatterBackward0"
     )
-
-

@@ -126,9 +126,7 @@ def _unrepeat(g: Tensor, shape: Ints, repeats: Ints) -> Tensor:
     return reshape(reshape(g, tuple(parts)).sum(tuple(range(0, len(parts), 2))), shape)
 
 
-@primitive(
-    grad={"input": lambda g, input_shape, repeats: _unrepeat(g, input_shape, repeats)}, node="RepeatBackward0"
-)
+@primitive(grad={"input": lambda g, input_shape, repeats: _unrepeat(g, input_shape, repeats)}, node="RepeatBackward0")
 def _repeat(input: Tensor, repeats: Ints) -> Tensor:
     """Returns the tensor laid ``repeats`` times along each dimension."""
     ...
@@ -197,7 +195,8 @@ def repeat_interleave(
         if repeats < 0:
             raise RuntimeError("Repeats must be non-negative")
         shape = tuple(input._a.shape) or (1,)
-        wide = expand(METHODS["unsqueeze"](input, dim + 1 if input._a.shape else 0), (*shape[: dim + 1], repeats, *shape[dim + 1 :]))
+        thin = METHODS["unsqueeze"](input, dim + 1 if input._a.shape else 0)
+        wide = expand(thin, (*shape[: dim + 1], repeats, *shape[dim + 1 :]))
         merged = (*shape[:dim], shape[dim] * repeats, *shape[dim + 1 :])
         return METHODS["view"](METHODS["clone"](METHODS["contiguous"](wide)), merged)  # type: ignore[no-any-return]  # an entry
     if len(repeats._a.shape) != 1:
@@ -312,9 +311,7 @@ def triu_indices(
     return _triangle_indices("triu", row, col, offset, dtype, device)
 
 
-@primitive(
-    grad={"input": lambda g, offset, dim1, dim2: diagonal(g, offset, dim1, dim2)}, node="DiagEmbedBackward0"
-)
+@primitive(grad={"input": lambda g, offset, dim1, dim2: diagonal(g, offset, dim1, dim2)}, node="DiagEmbedBackward0")
 def _diag_embed(input: Tensor, offset: int, dim1: int, dim2: int) -> Tensor:
     """Returns zeros with the last dimension on a diagonal."""
     ...

@@ -1,6 +1,6 @@
 """Views that read the same bits as another dtype: `view(dtype)`, real and imaginary parts, pairs as complex numbers.
 
-Only libraries whose arrays alias memory can give them; elsewhere the error says so.
+Only libraries whose arrays alias memory can give them; elsewhere the error says so, but for parts, which are copied.
 """
 
 from __future__ import annotations
@@ -20,14 +20,12 @@ TensorLens: TypeAlias = Lens  # what the body of a view op gets for a tensor: wh
 
 def _no_alias(name: str) -> NoReturn:
     raise NotImplementedError(
-        f"{name} is a view that reads memory as another dtype, which needs a backend whose arrays can be written in place; "
-        "this backend's arrays are immutable"
+        f"{name} is a view that reads memory as another dtype, which needs a backend whose arrays can be written in "
+        "place; this backend's arrays are immutable"
     )
 
 
-@declare_view(
-    native=lambda a, dtype, name: a.view(name), recast=lambda _, dtype, name: dtype, node="ViewBackward1"
-)
+@declare_view(native=lambda a, dtype, name: a.view(name), recast=lambda _, dtype, name: dtype, node="ViewBackward1")
 def _view_bits(input: TensorLens, dtype: DType, name: str) -> Lens:
     _no_alias("view(dtype)")
 
@@ -78,20 +76,30 @@ def _complexed(g: Tensor) -> Tensor:
     return METHODS["to"](g, g._key.dtype.to_complex())  # type: ignore[no-any-return]  # an entry of the table
 
 
+@composite()
 def real(input: Tensor) -> Tensor:
-    """Returns a view of the real part; a real tensor is its own."""
-    return _real_view(input) if input._key.dtype.is_complex else input
+    """Returns the real part: a view where the library's arrays alias, else a copy; a real tensor is its own.
+
+    >>> torch.real(torch.tensor([1 + 2j]))
+    tensor([1.])
+    """
+    if not input._key.dtype.is_complex:
+        return input
+    return _real_view(input) if input._key.native else METHODS["_real_part"](input)  # type: ignore[no-any-return]  # an entry
 
 
+@composite()
 def imag(input: Tensor) -> Tensor:
-    """Returns a view of the imaginary part; RuntimeError for a real tensor."""
+    """Returns the imaginary part, as `real` does; RuntimeError for a real tensor.
+
+    >>> torch.imag(torch.tensor([1 + 2j]))
+    tensor([2.])
+    """
     if not input._key.dtype.is_complex:
         raise RuntimeError("imag is not implemented for tensors with non-complex dtypes.")
-    return _imag_view(input)
+    return _imag_view(input) if input._key.native else METHODS["_imag_part"](input)  # type: ignore[no-any-return]  # an entry
 
 
-composite()(real)
-composite()(imag)
 METHODS["real"] = property(real)  # type: ignore[assignment]  # members that are read, not called
 METHODS["imag"] = property(imag)  # type: ignore[assignment]  # as above
 

@@ -1,7 +1,7 @@
 """Writing along one dimension where an index tensor says: `scatter` and `index_add` families, `put_`.
 
-``_scatter`` combines ``src`` into ``input`` element by element of the index; ``_index_into`` slice by slice of a vector. The mode
-is "set", "add", "multiply", "minimum" or "maximum".
+The `scatter` family writes one element for each of the index, the `index_add` family one slice for each of a vector.
+A 0-dimensional tensor counts as one of a single element, as in torch.
 """
 
 from __future__ import annotations
@@ -10,15 +10,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from dispatchtorch.dispatch.table import FUNCTIONS, METHODS, composite, primitive
-from dispatchtorch.ops.index import int_index, within
+from dispatchtorch.ops.index import BOUNDS, int_index, within
 from dispatchtorch.ops.samples import Maker, Sample
 from dispatchtorch.ops.view import reshape
 from dispatchtorch.tensor.sizes import wrap_dim
 from dispatchtorch.tensor.tensor import Tensor
 
 Number = int | float | complex | bool
-
-BOUNDS = "index {{index}} is out of bounds for dimension {dim} with size {{size}}"
 
 
 def _gather(g: Tensor, dim: int, index: Tensor) -> Tensor:
@@ -295,16 +293,14 @@ def _vector(op: str, index: Tensor) -> Tensor:
     return index if index._a.shape else reshape(index, (1,))
 
 
-def _run_index_add(
-    form: Any, input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Number = 1
-) -> Tensor:
+def _run_index_add(form: Any, input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Number = 1) -> Tensor:
     dim = wrap_dim(dim, len(input._a.shape))
     index = _vector("index_add_", index)
     int_index(index, "index_add_")
     if source._key.dtype is not input._key.dtype:
         raise RuntimeError(
-            f"index_add_(): self ({input._key.dtype.legacy}) and source ({source._key.dtype.legacy}) must have the same "
-            "scalar type"
+            f"index_add_(): self ({input._key.dtype.legacy}) and source ({source._key.dtype.legacy}) must have the "
+            "same scalar type"
         )
     source = source if source._a.shape else reshape(source, (1,))
     count, given = int(index._a.shape[0]), tuple(source._a.shape)
@@ -336,7 +332,9 @@ def _run_index_copy(form: Any, input: Tensor, dim: int, index: Tensor, source: T
             f"{input._key.dtype.legacy} and (source) {source._key.dtype.legacy}"
         )
     if len(given) > dim and given[dim] != count:
-        raise IndexError(f"index_copy_(): Number of indices ({count}) should be equal to source.size(dim) ({given[dim]})")
+        raise IndexError(
+            f"index_copy_(): Number of indices ({count}) should be equal to source.size(dim) ({given[dim]})"
+        )
     size = int(input._a.shape[dim])
     within(index, size, f"index_copy_(): {BOUNDS.format(dim=dim)}")
     return form(_index_copy)(input, dim, index, source)  # type: ignore[no-any-return]  # an entry of the table
@@ -396,7 +394,7 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
 
 
 def put_(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
-    """Writes, or adds, the elements of ``source`` where ``index`` says in the flattened tensor, and returns the tensor."""
+    """Writes, or adds, ``source`` where ``index`` says in the flattened tensor, and returns the tensor."""
     if index._a.size != source._a.size:
         raise IndexError(
             "put_(): Expected source and index to have the same number of elements, but got source.numel() = "

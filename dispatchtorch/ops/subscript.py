@@ -1,6 +1,6 @@
 """`tensor[...]` and `tensor[...] = value`: integers, slices, None, Ellipsis, booleans, tensors, sequences, all mixed.
 
-What is basic becomes a chain of views; tensors and sequences that remain go to `index`, with the places of the dims they index.
+What is basic becomes a chain of views; tensors and sequences that remain go to `index`, with the dims they index.
 """
 
 from __future__ import annotations
@@ -19,15 +19,17 @@ from dispatchtorch.tensor.tensor import Tensor
 
 Spec = dict[int, Tensor]  # dimension of the view -> the tensor that indexes it
 
-NOT_AN_INDEX = "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices (got {})"
+NOT_AN_INDEX = (
+    "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices (got {})"
+)
 ZERO_DIM = (
     "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert a 0-dim "
     "tensor to a number"
 )
 NON_TUPLE = (
     "Using a non-tuple sequence for multidimensional indexing is deprecated and will be changed in pytorch 2.9; use "
-    "x[tuple(seq)] instead of x[seq]. In pytorch 2.9 this will be interpreted as tensor index, x[torch.tensor(seq)], which "
-    "will result either in an error or a different result"
+    "x[tuple(seq)] instead of x[seq]. In pytorch 2.9 this will be interpreted as tensor index, x[torch.tensor(seq)], "
+    "which will result either in an error or a different result"
 )
 
 

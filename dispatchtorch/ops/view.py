@@ -1,7 +1,7 @@
 """Views that keep every element and change how they are arranged: reshaped, permuted, expanded, squeezed.
 
-A body maps a lens to a lens, with torch's rules and sentences from `tensor.geometry`; ``native`` may give the library's own view
-of the same elements. Views of a part of the elements are in `pieces`; what changes a tensor object itself is in `metadata`.
+A body maps a lens to a lens, with torch's rules and sentences from `tensor.geometry`; ``native`` may give the library's
+own view of the same elements. Views of a part are in `pieces`; what changes a tensor object itself is in `metadata`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from dispatchtorch.tensor.lens import Lens
 from dispatchtorch.tensor.sizes import broadcast_shapes, flatten_shape, infer_shape, numel, unflatten_shape
 from dispatchtorch.tensor.tensor import Tensor, lens_of
 
-__all__ = ["Ints", "TensorLens", "expand", "ints_of", "named", "permute", "reshape", "squeeze", "transpose", "unsqueeze"]
+__all__ = ["Ints", "TensorLens", "expand", "ints_of", "named"]
+__all__ += ["permute", "reshape", "squeeze", "transpose", "unsqueeze"]
 
 Ints = tuple[int, ...]
 
@@ -45,7 +46,8 @@ def _whole(value: Any, op: str) -> int:
     try:
         return as_index(value.item() if isinstance(value, Tensor) else value)
     except TypeError:
-        raise TypeError(f"{op}(): argument must be tuple of ints, but found element of type {type(value).__name__}") from None
+        kind = type(value).__name__
+        raise TypeError(f"{op}(): argument must be tuple of ints, but found element of type {kind}") from None
 
 
 def named(t: Tensor, name: str) -> Tensor:
@@ -242,7 +244,12 @@ def transpose(input: TensorLens, dim0: int, dim1: int) -> Lens:
 FUNCTIONS["swapaxes"] = METHODS["swapaxes"] = FUNCTIONS["swapdims"] = METHODS["swapdims"] = transpose
 
 
-@declare_view(grad={"input": lambda g: t(g)}, native=lambda a: a.T if a.ndim <= 2 and a.size else None, method=True, node="TBackward0")
+@declare_view(
+    grad={"input": lambda g: t(g)},
+    native=lambda a: a.T if a.ndim <= 2 and a.size else None,
+    method=True,
+    node="TBackward0",
+)
 def t(input: TensorLens) -> Lens:
     """Returns a view of the transposed matrix; of a vector or scalar the same elements.
 
@@ -268,8 +275,7 @@ def _matrix_transposed(self: Tensor) -> Tensor:
     """Returns a view of the matrices transposed, batch dims in place."""
     if len(self._a.shape) < 2:
         raise RuntimeError(
-            "tensor.mT is only supported on matrices or batches of matrices. Got "
-            f"{len(self._a.shape)}-D tensor."
+            f"tensor.mT is only supported on matrices or batches of matrices. Got {len(self._a.shape)}-D tensor."
         )
     return transpose(self, -2, -1)
 
@@ -463,5 +469,3 @@ _at_least("atleast_3d", _three)
 def _alias(input: TensorLens) -> Lens:
     """Returns another tensor over all the same elements."""
     return input
-
-

@@ -38,7 +38,7 @@ def _stack(arrays: Sequence[Array], dim: int) -> Array:
 
 
 def _add_rows(out: Array, index: Array, rows: Array) -> None:
-    """Adds each row of ``rows`` to the row of ``out`` that ``index`` names; sorted, so that numpy sums runs in one go."""
+    """Adds each row of ``rows`` to the row of ``out`` that ``index`` names; sorted, so that runs are summed at once."""
     if index.size <= 32 or rows[0].size < 4:
         np.add.at(out, index, rows)
         return
@@ -67,7 +67,8 @@ def _index_add(a: Array, dim: int, index: Array, source: Array) -> Array:
     if dim == 0 and index.size and a.ndim > 1 and a.size:
         _add_rows(out, index % a.shape[0], source)
     else:
-        np.add.at(out, (*(slice(None),) * dim, index), source)
+        where: Any = (*(slice(None),) * dim, index)
+        np.add.at(out, where, source)
     return out
 
 

@@ -1,6 +1,7 @@
 """Shared kernels of indexing: reading and writing at index arrays, and the derivatives of partial views.
 
-A library writes in one of two ways: its arrays have ``.at`` (a functional update, immutable libraries), or a copy is written.
+A library writes in one of two ways: its arrays have ``.at`` (functional updates, immutable libraries), or a copy is
+written.
 Kernels with an index argument expect it in range; negative ones count from the end.
 """
 
@@ -114,7 +115,7 @@ def _positions(xp: Any, lens: Any) -> Array:
 
 
 def _room(*lenses: Any) -> int:
-    return max(
+    return max(  # type: ignore[no-any-return]  # a lens is three tuples of ints
         [1, *(1 + o + sum([(n - 1) * s for n, s in zip(shape, strides, strict=True)]) for shape, strides, o in lenses)]
     )
 
@@ -134,5 +135,3 @@ def _strided_again(xp: Any, g: Array, at: Any, size: Ints, stride: Ints, offset:
     count = _room(at, (size, stride, offset))
     storage = put_at(xp, xp.zeros((count,), dtype=g.dtype), _positions(xp, at), g)
     return storage[_positions(xp, (size, stride, offset))]
-
-
