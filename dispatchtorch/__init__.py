@@ -7,64 +7,146 @@ The facade: it re-exports the op table's functions, the words of the lower layer
 from __future__ import annotations
 
 import importlib
-from math import e, inf, nan, pi
-from typing import Any
+from math import e as e
+from math import inf as inf
+from math import nan as nan
+from math import pi as pi
+from typing import TYPE_CHECKING, Any
 
 from dispatchtorch import autograd as autograd
-from dispatchtorch import ops as _ops
+from dispatchtorch import ops as _families  # noqa: F401 - importing them declares every op
 from dispatchtorch import random as random
-from dispatchtorch._base.device import Device as device
-from dispatchtorch._base.dtypes import DType as dtype
+from dispatchtorch._base.device import Device as _Device
+from dispatchtorch._base.dtypes import DType as _DType
 from dispatchtorch._base.dtypes import (
-    bfloat16,
-    complex32,
-    complex64,
-    complex128,
-    float16,
-    float32,
-    float64,
-    get_default_dtype,
-    int8,
-    int16,
-    int32,
-    int64,
-    set_default_dtype,
-    uint8,
-    uint16,
-    uint32,
-    uint64,
+    bfloat16 as bfloat16,
 )
-from dispatchtorch._base.dtypes import bool_ as bool
-from dispatchtorch._base.dtypes import promote as promote_types
-from dispatchtorch._version import __version__
-from dispatchtorch.autograd.api import is_anomaly_check_nan_enabled, is_anomaly_enabled
+from dispatchtorch._base.dtypes import bool_ as _bool
+from dispatchtorch._base.dtypes import (
+    complex32 as complex32,
+)
+from dispatchtorch._base.dtypes import (
+    complex64 as complex64,
+)
+from dispatchtorch._base.dtypes import (
+    complex128 as complex128,
+)
+from dispatchtorch._base.dtypes import (
+    float16 as float16,
+)
+from dispatchtorch._base.dtypes import (
+    float32 as float32,
+)
+from dispatchtorch._base.dtypes import (
+    float64 as float64,
+)
+from dispatchtorch._base.dtypes import (
+    get_default_dtype as get_default_dtype,
+)
+from dispatchtorch._base.dtypes import (
+    int8 as int8,
+)
+from dispatchtorch._base.dtypes import (
+    int16 as int16,
+)
+from dispatchtorch._base.dtypes import (
+    int32 as int32,
+)
+from dispatchtorch._base.dtypes import (
+    int64 as int64,
+)
+from dispatchtorch._base.dtypes import promote as _promote
+from dispatchtorch._base.dtypes import (
+    set_default_dtype as set_default_dtype,
+)
+from dispatchtorch._base.dtypes import (
+    uint8 as uint8,
+)
+from dispatchtorch._base.dtypes import (
+    uint16 as uint16,
+)
+from dispatchtorch._base.dtypes import (
+    uint32 as uint32,
+)
+from dispatchtorch._base.dtypes import (
+    uint64 as uint64,
+)
+from dispatchtorch._version import __version__ as __version__
+from dispatchtorch.autograd.api import (
+    is_anomaly_check_nan_enabled as is_anomaly_check_nan_enabled,
+)
+from dispatchtorch.autograd.api import (
+    is_anomaly_enabled as is_anomaly_enabled,
+)
 from dispatchtorch.autograd.api import set_anomaly_enabled as set_anomaly_enabled
 from dispatchtorch.autograd.grad_mode import (
-    enable_grad,
-    inference_mode,
-    is_grad_enabled,
-    is_inference_mode_enabled,
-    no_grad,
-    set_grad_enabled,
+    enable_grad as enable_grad,
 )
-from dispatchtorch.dispatch.custom import OPS as ops
-from dispatchtorch.dispatch.inplace import can_cast
+from dispatchtorch.autograd.grad_mode import (
+    inference_mode as inference_mode,
+)
+from dispatchtorch.autograd.grad_mode import (
+    is_grad_enabled as is_grad_enabled,
+)
+from dispatchtorch.autograd.grad_mode import (
+    is_inference_mode_enabled as is_inference_mode_enabled,
+)
+from dispatchtorch.autograd.grad_mode import (
+    no_grad as no_grad,
+)
+from dispatchtorch.autograd.grad_mode import (
+    set_grad_enabled as set_grad_enabled,
+)
+from dispatchtorch.dispatch.custom import OPS as _OPS
+from dispatchtorch.dispatch.inplace import can_cast as can_cast
 from dispatchtorch.dispatch.table import FUNCTIONS as _FUNCTIONS
-from dispatchtorch.ops.members import Layout as layout
-from dispatchtorch.ops.members import TypedStorage, UntypedStorage, strided
-from dispatchtorch.plugin.selection import default_backend, get_backend, set_backend, use_backend
-from dispatchtorch.random.generator import (
-    Generator,
-    default_generator,
-    get_rng_state,
-    initial_seed,
-    manual_seed,
-    seed,
-    set_rng_state,
+from dispatchtorch.ops.members import Layout as _Layout
+from dispatchtorch.ops.members import TypedStorage as TypedStorage
+from dispatchtorch.ops.members import UntypedStorage as UntypedStorage
+from dispatchtorch.ops.members import strided as strided
+from dispatchtorch.plugin.selection import (
+    default_backend as default_backend,
 )
-from dispatchtorch.tensor.format import set_printoptions
-from dispatchtorch.tensor.tensor import Size, Tensor
+from dispatchtorch.plugin.selection import (
+    get_backend as get_backend,
+)
+from dispatchtorch.plugin.selection import (
+    set_backend as set_backend,
+)
+from dispatchtorch.plugin.selection import (
+    use_backend as use_backend,
+)
+from dispatchtorch.random.generator import (
+    Generator as Generator,
+)
+from dispatchtorch.random.generator import (
+    default_generator as default_generator,
+)
+from dispatchtorch.random.generator import (
+    get_rng_state as get_rng_state,
+)
+from dispatchtorch.random.generator import (
+    initial_seed as initial_seed,
+)
+from dispatchtorch.random.generator import (
+    manual_seed as manual_seed,
+)
+from dispatchtorch.random.generator import (
+    seed as seed,
+)
+from dispatchtorch.random.generator import (
+    set_rng_state as set_rng_state,
+)
+from dispatchtorch.tensor.format import set_printoptions as set_printoptions
+from dispatchtorch.tensor.tensor import Size as Size
+from dispatchtorch.tensor.tensor import Tensor as Tensor
 
+device = _Device
+dtype = _DType
+bool = _bool
+promote_types = _promote
+ops = _OPS
+layout = _Layout
 float = float32
 double = float64
 half = float16
@@ -82,6 +164,8 @@ _ROOMS = frozenset(
 )  # fmt: skip
 
 globals().update(_FUNCTIONS)
+if TYPE_CHECKING:
+    from dispatchtorch._functions import *  # noqa: F403 - a stub made from the table
 
 
 def __getattr__(name: str) -> Any:
