@@ -7,7 +7,6 @@ Must not know: tensors, ops, plugins as objects; facts arrive as strings and num
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 
 __all__ = [
     "BackendDisabledError",
@@ -110,6 +109,8 @@ class UnknownBackendError(BackendError):
     def __init__(self, name: str, ready: Sequence[str], installable: Mapping[str, str]) -> None:
         self.name, self.ready, self.installable = name, tuple(ready), dict(installable)
         lines = [f"unknown backend {name!r}; installed: {', '.join(ready) or 'none'}"]
+        from difflib import get_close_matches  # only a mistake pays for it
+
         near = get_close_matches(name, [*ready, *installable], n=1)
         if near:
             lines[0] += f" (did you mean {near[0]!r}?)"

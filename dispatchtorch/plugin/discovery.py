@@ -10,8 +10,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["GROUP", "Candidate", "find"]
 
@@ -58,6 +60,8 @@ def _from_metadata(path: Sequence[str]) -> Iterator[Candidate]:
 
 
 def _from_folders(path: Sequence[str]) -> Iterator[Candidate]:
+    from pathlib import Path  # 3 ms, wanted at selection and not by `import dispatchtorch`
+
     for entry in path:
         try:
             manifests = sorted(Path(entry or ".").glob(f"{_PREFIX}*/plugin.py"))

@@ -10,13 +10,15 @@ written for, ``dispatchtorch_hook_version = 1``, and is refused by a dispatchtor
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Sequence
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import pluggy
 
 from dispatchtorch.plugin.backend import BackendSpec, Kernel
+
+if TYPE_CHECKING:  # only the program parses arguments
+    from argparse import ArgumentParser, Namespace
 
 __all__ = ["HOOK_VERSION", "PROJECT", "Commands", "hookimpl", "hookspec"]
 

@@ -9,7 +9,6 @@ import importlib.util
 import inspect
 import re
 from collections.abc import Callable, Sequence
-from difflib import get_close_matches
 from typing import Any, Final, cast
 
 import pluggy
@@ -58,6 +57,8 @@ def _refuse_unmarked(name: str, attribute: str) -> None:
 
 
 def _nearest(attribute: str) -> str:
+    from difflib import get_close_matches  # only a mistake pays for it
+
     near = get_close_matches(attribute, _KNOWN, n=1)
     return f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(_KNOWN)}"
 
