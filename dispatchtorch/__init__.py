@@ -71,6 +71,11 @@ from dispatchtorch._base.dtypes import (
 from dispatchtorch._base.dtypes import (
     uint64 as uint64,
 )
+from dispatchtorch._base.memory_format import MemoryFormat as _MemoryFormat
+from dispatchtorch._base.memory_format import channels_last as channels_last
+from dispatchtorch._base.memory_format import channels_last_3d as channels_last_3d
+from dispatchtorch._base.memory_format import contiguous_format as contiguous_format
+from dispatchtorch._base.memory_format import preserve_format as preserve_format
 from dispatchtorch._version import __version__ as __version__
 from dispatchtorch.autograd.api import (
     is_anomaly_check_nan_enabled as is_anomaly_check_nan_enabled,
@@ -147,6 +152,7 @@ bool = _bool
 promote_types = _promote
 ops = _OPS
 layout = _Layout
+memory_format = _MemoryFormat
 float = float32
 double = float64
 half = float16

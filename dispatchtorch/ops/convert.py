@@ -8,6 +8,13 @@ from typing import Any, Final
 from dispatchtorch._base import dtypes
 from dispatchtorch._base.device import Device
 from dispatchtorch._base.dtypes import FLOATING, DType
+from dispatchtorch._base.memory_format import (
+    MemoryFormat,
+    channels_last,
+    channels_last_3d,
+    contiguous_format,
+    preserve_format,
+)
 from dispatchtorch.dispatch.modes import modes
 from dispatchtorch.dispatch.op import TABLE
 from dispatchtorch.dispatch.record import record
@@ -15,7 +22,7 @@ from dispatchtorch.dispatch.table import METHODS, composite, primitive
 from dispatchtorch.plugin.selection import backend_for_device, get_backend
 from dispatchtorch.tensor import interop
 from dispatchtorch.tensor.key import intern_key
-from dispatchtorch.tensor.lens import Lens, contiguous_strides
+from dispatchtorch.tensor.lens import Lens, contiguous_strides, is_channels_last, is_channels_last_3d
 from dispatchtorch.tensor.lens import is_contiguous as lens_is_contiguous
 from dispatchtorch.tensor.sizes import broadcast_shapes
 from dispatchtorch.tensor.storage import Cell
@@ -64,27 +71,58 @@ def _move(t: Tensor, target: Where, origin: Where) -> Tensor:
     return out
 
 
+@primitive(grad={"input": lambda g: g}, node="CloneBackward0")
+def _row_major(input: Tensor) -> Tensor:
+    """Returns a row-major copy with its own storage."""
+    ...
+
+
+_CHANNELS: Final = {"channels_last": (0, 2, 3, 1), "channels_last_3d": (0, 2, 3, 4, 1)}
+
+
+def _in_format(input: Tensor, memory_format: MemoryFormat) -> Tensor:
+    """Returns a copy whose elements lie in the order of ``memory_format``."""
+    order = _CHANNELS.get(memory_format.name)
+    if order is None:
+        return _clone(input) if memory_format is preserve_format else _row_major(input)
+    if len(input._a.shape) != len(order):
+        raise RuntimeError(f"required rank {len(order)} tensor to use {memory_format.name} format")
+    back = sorted(range(len(order)), key=order.__getitem__)
+    return _row_major(input.permute(order)).permute(back)
+
+
+def _follows(input: Tensor, memory_format: MemoryFormat) -> bool:
+    lens = lens_of(input)
+    if memory_format is channels_last:
+        return is_channels_last(lens)
+    return is_channels_last_3d(lens) if memory_format is channels_last_3d else lens_is_contiguous(lens)
+
+
 @composite(method=True)
-def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
+def clone(input: Tensor, *, memory_format: MemoryFormat = preserve_format) -> Tensor:
     """Returns a copy with its own storage; gradients flow back to ``input``.
 
     >>> x = torch.tensor([1.0, 2.0])
     >>> y = x.clone(); y[0] = 5.0; x
     tensor([1., 2.])
     """
-    return _clone(input)
+    return _clone(input) if memory_format is preserve_format else _in_format(input, memory_format)
 
 
 @composite(method=True, function=False)
-def contiguous(input: Tensor, memory_format: Any = None) -> Tensor:
-    """Returns the tensor itself where it is row-major already, else a copy that is."""
-    return input if lens_is_contiguous(lens_of(input)) else _clone(input)
+def contiguous(input: Tensor, memory_format: MemoryFormat = contiguous_format) -> Tensor:
+    """Returns the tensor itself where its elements lie in this order already, else a copy where they do."""
+    if memory_format is preserve_format:
+        raise RuntimeError("preserve memory format is unsupported by the contiguous operator")
+    return input if _follows(input, memory_format) else _in_format(input, memory_format)
 
 
 @composite(method=True, function=False)
-def is_contiguous(input: Tensor, memory_format: Any = None) -> bool:
-    """Returns whether the elements lie in row-major order without gaps."""
-    return lens_is_contiguous(lens_of(input))
+def is_contiguous(input: Tensor, memory_format: MemoryFormat = contiguous_format) -> bool:
+    """Returns whether the elements lie in this order without gaps."""
+    if memory_format is preserve_format:
+        raise RuntimeError("preserve memory format is unsupported by the contiguous operator")
+    return _follows(input, memory_format)
 
 
 @composite(method=True)
@@ -162,7 +200,8 @@ def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     """
     dtype, device, backend = kwargs.pop("dtype", None), kwargs.pop("device", None), kwargs.pop("backend", None)
     copy = kwargs.pop("copy", False)
-    kwargs.pop("non_blocking", None), kwargs.pop("memory_format", None)
+    kwargs.pop("non_blocking", None)
+    memory_format = kwargs.pop("memory_format", None) or preserve_format
     other = kwargs.pop("other", None)
     if kwargs:
         raise TypeError(f"to() received an invalid combination of arguments - unexpected {sorted(kwargs)}")
@@ -178,7 +217,8 @@ def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
                 "to() received an invalid combination of arguments - got "
                 f"({', '.join(type(a).__name__ for a in args)}), but expected one of: * (torch.device device = None, "
                 "torch.dtype dtype = None, bool non_blocking = False, bool copy = False) * (torch.dtype dtype, bool "
-                "non_blocking = False, bool copy = False) * (Tensor tensor, bool non_blocking = False, bool copy = False)"
+                "non_blocking = False, bool copy = False) * (Tensor tensor, bool non_blocking = False, bool copy = "
+                "False)"
             )
     if other is not None:
         dtype, device, backend = other._key.dtype, other._key.device, other._key.backend.name
@@ -186,7 +226,9 @@ def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     if device is not None or backend is not None:
         out = _relocate(out, None if device is None else Device(device), backend)
     if dtype is not None and dtype is not out._key.dtype:
-        return _cast(out, dtype)
+        out = _cast(out, dtype)
+    if memory_format is not preserve_format and not _follows(out, memory_format):
+        return _in_format(out, memory_format)
     return _clone(out) if copy and out is self else out
 
 
@@ -205,9 +247,9 @@ def _relocate(t: Tensor, device: Device | None, backend: str | None) -> Tensor:
     return _move(t, (target.name, str(device)), (key.backend.name, str(key.device)))
 
 
-def cpu(self: Tensor, memory_format: Any = None) -> Tensor:
+def cpu(self: Tensor, memory_format: MemoryFormat = preserve_format) -> Tensor:
     """Returns the tensor on the CPU."""
-    return to(self, "cpu")
+    return to(self, "cpu", memory_format=memory_format)
 
 
 def cuda(self: Tensor, device: Any = None, non_blocking: bool = False, memory_format: Any = None) -> Tensor:
@@ -223,8 +265,8 @@ _SHORT: Final = {
 
 
 def _shorthand(name: str, dtype: DType) -> Any:
-    def cast(self: Tensor, memory_format: Any = None) -> Tensor:
-        return to(self, dtype)
+    def cast(self: Tensor, memory_format: MemoryFormat = preserve_format) -> Tensor:
+        return to(self, dtype, memory_format=memory_format)
 
     cast.__name__ = name
     cast.__doc__ = f"Returns the tensor as ``torch.{dtype.name}``."
@@ -275,7 +317,8 @@ def numpy(self: Tensor, *, force: bool = False) -> Any:
         raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
     if self._key.device.type != "cpu" and not force:
         raise TypeError(
-            f"can't convert {self._key.device} device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host "
+            f"can't convert {self._key.device} device type tensor to numpy. Use Tensor.cpu() to copy the tensor to "
+            "host "
             "memory first."
         )
     return interop.to_host(self)
@@ -333,7 +376,8 @@ def _set_data(self: Tensor, value: Tensor) -> None:
 def _deepcopy(self: Tensor, memo: dict[int, Any]) -> Tensor:
     if self._edge is not None:
         raise RuntimeError(
-            "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment.  If "
+            "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment. "
+            " If "
             "you were attempting to deepcopy a module, this may be because of a torch.nn.utils.weight_norm usage, see "
             "https://github.com/pytorch/pytorch/pull/103001"
         )
@@ -377,13 +421,21 @@ def _shallow(self: Tensor) -> Tensor:
 def _like_class(plain: Tensor, cls: type[Tensor], requires: bool) -> Tensor:
     if cls is not Tensor:
         again = object.__new__(cls)
-        again._a, again._key, again._edge, again._cell, again._extra = plain._a, plain._key, None, plain._cell, plain._extra
+        again._a, again._key, again._edge, again._cell, again._extra = (
+            plain._a,
+            plain._key,
+            None,
+            plain._cell,
+            plain._extra,
+        )
         plain = again
     plain._key = plain._key.as_requires(requires)
     return plain
 
 
-def rebuild(host: Any, order: tuple[int, ...], requires: bool, cls: type[Tensor], state: dict[str, Any], grad: Any) -> Tensor:
+def rebuild(
+    host: Any, order: tuple[int, ...], requires: bool, cls: type[Tensor], state: dict[str, Any], grad: Any
+) -> Tensor:
     """Returns a tensor from its pickled parts: its values with the dims in the order in which they lie in memory."""
     made = interop.from_host(host)
     if order != tuple(range(host.ndim)):

@@ -47,7 +47,7 @@ def _cast(xp: Any, a: Any, dtype: Any) -> Any:
 
 @kernel
 def _clone(xp: Any, a: Any) -> Any:
-    return a.copy()
+    return a.copy(order="K")
 
 
 @kernel
@@ -60,3 +60,8 @@ def _copy(xp: Any, a: Any, source: Any) -> Any:
 @kernel
 def _fill(xp: Any, a: Any, value: Any) -> Any:
     return xp.full(a.shape, value, dtype=a.dtype)
+
+
+@kernel
+def _row_major(xp: Any, a: Any) -> Any:
+    return a.copy()
