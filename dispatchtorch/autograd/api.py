@@ -22,9 +22,12 @@ __all__ = ["backward", "detect_anomaly", "grad", "is_anomaly_enabled", "set_dete
 Tensors = Tensor | Sequence[Tensor]
 
 CYCLE: Final = (
-    "Using backward() with create_graph=True will create a reference cycle between the parameter and its gradient which "
-    "can cause a memory leak. We recommend using autograd.grad when creating the graph to avoid this. If you have to use "
-    "this function, make sure to reset the .grad fields of your parameters to None after use to break the cycle and avoid "
+    "Using backward() with create_graph=True will create a reference cycle between the parameter and its gradient "
+    "which "
+    "can cause a memory leak. We recommend using autograd.grad when creating the graph to avoid this. If you have to "
+    "use "
+    "this function, make sure to reset the .grad fields of your parameters to None after use to break the cycle and "
+    "avoid "
     "the leak."
 )
 _NAMES: Final = {
@@ -64,9 +67,7 @@ def _root_gradients(roots: Sequence[Tensor], given: Sequence[Tensor | None]) -> 
             refresh(root)
         if g is None:
             if not root._key.requires:
-                raise RuntimeError(
-                    f"element {i} of tensors does not require grad and does not have a grad_fn"
-                )
+                raise RuntimeError(f"element {i} of tensors does not require grad and does not have a grad_fn")
             if root._a.size != 1:
                 raise RuntimeError("grad can be implicitly created only for scalar outputs")
             if root._key.dtype.category > FLOATING:
@@ -79,11 +80,13 @@ def _root_gradients(roots: Sequence[Tensor], given: Sequence[Tensor | None]) -> 
             raise RuntimeError(f"element {i} of tensors does not require grad and does not have a grad_fn")
         if tuple(g._a.shape) != tuple(root._a.shape):
             raise RuntimeError(
-                f"Mismatch in shape: grad_output[{i}] has a shape of {g.shape} and output[{i}] has a shape of {root.shape}."
+                f"Mismatch in shape: grad_output[{i}] has a shape of {g.shape} and output[{i}] has a shape of "
+                f"{root.shape}."
             )
         if (g._key.dtype.category > FLOATING) != (root._key.dtype.category > FLOATING):
             raise RuntimeError(
-                "For complex Tensors, both grad_output and output are required to have the same dtype. Mismatch in dtype: "
+                "For complex Tensors, both grad_output and output are required to have the same dtype. Mismatch in "
+                "dtype: "
                 f"grad_output[{i}] has a dtype of {g._key.dtype} and output[{i}] has a dtype of {root._key.dtype}."
             )
         gradients.append(g)
@@ -162,13 +165,20 @@ def grad(
     (tensor(12.),)
     """
     if is_grads_batched:
-        raise NotImplementedError("autograd.grad(is_grads_batched=True) needs vmap, which dispatchtorch does not have yet")
+        raise NotImplementedError(
+            "autograd.grad(is_grads_batched=True) needs vmap, which dispatchtorch does not have yet"
+        )
     if materialize_grads:
         if allow_unused is False:
-            raise ValueError("Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False.")
+            raise ValueError(
+                "Expected allow_unused to be True or not passed when materialize_grads=True, but got: "
+                "allow_unused=False."
+            )
         allow_unused = True
     if not only_inputs:
-        warnings.warn("only_inputs argument is deprecated and is ignored now (defaults to True)", FutureWarning, stacklevel=2)
+        warnings.warn(
+            "only_inputs argument is deprecated and is ignored now (defaults to True)", FutureWarning, stacklevel=2
+        )
     roots = [outputs] if isinstance(outputs, Tensor) else list(outputs)
     wanted = [inputs] if isinstance(inputs, Tensor) else list(inputs)
     given: list[Any] = [None] * len(roots)
@@ -245,7 +255,8 @@ def _get_grad(self: Tensor) -> Tensor | None:
         warnings.warn(
             "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute won't be "
             "populated during autograd.backward(). If you indeed want the .grad field to be populated for a non-leaf "
-            "Tensor, use .retain_grad() on the non-leaf Tensor. If you access the non-leaf Tensor by mistake, make sure "
+            "Tensor, use .retain_grad() on the non-leaf Tensor. If you access the non-leaf Tensor by mistake, make "
+            "sure "
             "you access the leaf Tensor instead. See github.com/pytorch/pytorch/pull/30531 for more information.",
             UserWarning,
             stacklevel=2,
@@ -256,15 +267,20 @@ def _get_grad(self: Tensor) -> Tensor | None:
 def _set_grad(self: Tensor, value: Tensor | None) -> None:
     if value is not None:
         if not isinstance(value, Tensor):
-            raise TypeError(f"assigned grad expected to be a Tensor or None but got grad of type {type(value).__name__}")
+            raise TypeError(
+                f"assigned grad expected to be a Tensor or None but got grad of type {type(value).__name__}"
+            )
         if value is self:
             raise RuntimeError("can't assign Variable as its own grad")
         if value._key.dtype is not self._key.dtype:
             raise RuntimeError(
-                f"attempting to assign a gradient with dtype '{_NAMES.get(value._key.dtype.name, value._key.dtype.name)}' to "
+                f"attempting to assign a gradient with dtype "
+                f"'{_NAMES.get(value._key.dtype.name, value._key.dtype.name)}' to "
                 f"a tensor with grad_dtype '{self._key.dtype.legacy}'. The gradient must match the tensor's grad_dtype "
-                "(defaults to the tensor's dtype). You can set the tensor's grad_dtype attribute with a specific dtype, or "
-                "None to allow any dtype. Set grad_dtype with caution. Diverging the dtypes of a tensor and its gradient "
+                "(defaults to the tensor's dtype). You can set the tensor's grad_dtype attribute with a specific "
+                "dtype, or "
+                "None to allow any dtype. Set grad_dtype with caution. Diverging the dtypes of a tensor and its "
+                "gradient "
                 "may break downstream systems that assume they match."
             )
         if tuple(value._a.shape) != tuple(self._a.shape):
@@ -372,7 +388,7 @@ METHODS.update(
 )
 
 
-class set_detect_anomaly:  # noqa: N801 - torch's name
+class set_detect_anomaly:
     """Turns anomaly mode on or off: backward errors and nans name the forward call that made the node."""
 
     def __init__(self, mode: bool, check_nan: bool = True) -> None:
@@ -386,7 +402,7 @@ class set_detect_anomaly:  # noqa: N801 - torch's name
         modes.anomaly, modes.check_nan = self._before
 
 
-class detect_anomaly(set_detect_anomaly):  # noqa: N801 - torch's name
+class detect_anomaly(set_detect_anomaly):
     """Anomaly mode for a block; slow, for finding errors only."""
 
     def __init__(self, check_nan: bool = True) -> None:

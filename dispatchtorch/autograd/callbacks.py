@@ -47,7 +47,8 @@ def _several(got: Any, given: tuple[Any, ...], hook: Any) -> tuple[Any, ...]:
         raise TypeError(f"expected tuple, but hook returned '{type(got).__name__}'")
     if len(got) != len(given):
         raise RuntimeError(
-            f"hook '{_name(hook)}' has returned an incorrect number of values (got {len(got)}, but expected {len(given)})"
+            f"hook '{_name(hook)}' has returned an incorrect number of values (got {len(got)}, but expected "
+            f"{len(given)})"
         )
     return got
 

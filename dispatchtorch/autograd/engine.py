@@ -1,7 +1,9 @@
 """The engine: gradients flow from outputs to leaves, nodes in decreasing sequence number.
 
-A node's number is larger than those of all nodes it points to, so when a node is the largest waiting one, everything that
-it will ever receive has arrived. Leaves have no number: what arrives at one is added up, and it is finished when nothing
+A node's number is larger than those of all nodes it points to, so when a node is the largest waiting one, everything
+that
+it will ever receive has arrived. Leaves have no number: what arrives at one is added up, and it is finished when
+nothing
 waits any more, or, where somebody is told about it by a hook, as soon as nothing can arrive any more.
 """
 
@@ -21,7 +23,9 @@ from dispatchtorch.tensor.tensor import Parameter, Tensor, extra_of, wrap
 
 __all__ = ["run", "zeros"]
 
-_HELD: Final = 3  # references to a gradient that only the engine holds: its slot's, the caller's, getrefcount's argument
+_HELD: Final = (
+    3  # references to a gradient that only the engine holds: its slot's, the caller's, getrefcount's argument
+)
 _HELD_ARRAY: Final = 2  # the same for its array: the gradient's, getrefcount's argument
 
 
@@ -43,6 +47,8 @@ def run(
     leaves: dict[int, list[Any]] = {}  # id -> [leaf, what arrived so far]
     watched: list[int] = []  # of the leaves, those with hooks
     scope = None if inputs is None else _Scope(roots, inputs, accumulate)
+    g: Any
+    grads: Any
     before = modes.grad
     modes.grad = create_graph
     try:
@@ -161,7 +167,7 @@ def _below(nodes: Sequence[Any]) -> list[Any]:
         for edge in node.edges:
             if edge is not None and not isinstance(edge, Tensor):
                 stack.append(edge[0] if type(edge) is tuple else edge)
-    return sorted(found.values(), key=lambda n: n.seq)  # type: ignore[no-any-return]  # a node's number is an int
+    return sorted(found.values(), key=lambda n: n.seq)
 
 
 def _reaching(roots: Sequence[Tensor], wanted: set[Any]) -> set[int]:

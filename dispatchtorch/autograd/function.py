@@ -85,7 +85,8 @@ class FunctionCtx(Node):
             grads = grads[: self.inputs]
         if len(grads) != self.inputs:
             raise RuntimeError(
-                f"function {self.name()} returned an incorrect number of gradients (expected {self.inputs}, got {len(grads)})"
+                f"function {self.name()} returned an incorrect number of gradients (expected {self.inputs}, got "
+                f"{len(grads)})"
             )
         return [grads[i] for i in self.tensor_at]
 
@@ -165,8 +166,6 @@ class Function:
         return _record(ctx, args, output)
 
 
-
-
 def _kept(t: Tensor | None, output: int | None) -> tuple[Tensor | None, int, int | None]:
     """Returns what to keep of a saved tensor; an output is kept as an alias, lest it hold the node that holds it."""
     if t is None:
@@ -239,7 +238,7 @@ def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
 
 class _Refused(Function):
     @staticmethod
-    def forward(ctx: Any, value: Tensor, *gs: Any) -> Tensor:  # type: ignore[override]  # each Function has its own signature
+    def forward(ctx: Any, value: Tensor, *gs: Any) -> Tensor:
         return alias_of(value)
 
     @staticmethod

@@ -42,8 +42,10 @@ class _Switch:
         """Returns the function, run in this mode; a generator runs in it between its yields only."""
         if isinstance(function, type):
             warnings.warn(
-                "Decorating classes is deprecated and will be disabled in future versions. You should only decorate functions "
-                "or methods. To preserve the current behavior of class decoration, you can directly decorate the `__init__` "
+                "Decorating classes is deprecated and will be disabled in future versions. You should only decorate "
+                "functions "
+                "or methods. To preserve the current behavior of class decoration, you can directly decorate the "
+                "`__init__` "
                 "method and nothing else.",
                 FutureWarning,
                 stacklevel=2,
@@ -80,7 +82,7 @@ class _Switch:
         return wrapped  # type: ignore[return-value]  # same signature
 
 
-class no_grad(_Switch):  # noqa: N801 - torch's name
+class no_grad(_Switch):
     """Records nothing within: ``with no_grad():`` or ``@no_grad()``.
 
     >>> with torch.no_grad():
@@ -95,13 +97,13 @@ class no_grad(_Switch):  # noqa: N801 - torch's name
         return self if function is None else self(function)
 
 
-class enable_grad(no_grad):  # noqa: N801 - torch's name
+class enable_grad(no_grad):
     """Records within, also inside `no_grad`."""
 
     _value = True
 
 
-class set_grad_enabled(_Switch):  # noqa: N801 - torch's name
+class set_grad_enabled(_Switch):
     """Sets recording at once, and takes it back at the end of a ``with`` block."""
 
     def __init__(self, mode: bool) -> None:
@@ -122,7 +124,7 @@ class set_grad_enabled(_Switch):  # noqa: N801 - torch's name
         return super().__call__(function)
 
 
-class inference_mode(_Switch):  # noqa: N801 - torch's name
+class inference_mode(_Switch):
     """Records nothing within, and marks the mode; ``inference_mode(False)`` records."""
 
     def __init__(self, mode: bool = True) -> None:

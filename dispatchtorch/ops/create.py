@@ -149,16 +149,20 @@ def from_numpy(ndarray: Any) -> Tensor:
     chosen, where = place()
     if not ndarray.flags.writeable:
         warnings.warn(
-            "The given NumPy array is not writable, and PyTorch does not support non-writable tensors. This means writing "
-            "to this tensor will result in undefined behavior. You may want to copy the array to protect its data or make "
-            "it writable before converting it to a tensor. This type of warning will be suppressed for the rest of this "
+            "The given NumPy array is not writable, and PyTorch does not support non-writable tensors. This means "
+            "writing "
+            "to this tensor will result in undefined behavior. You may want to copy the array to protect its data or "
+            "make "
+            "it writable before converting it to a tensor. This type of warning will be suppressed for the rest of "
+            "this "
             "program.",
             UserWarning,
             stacklevel=2,
         )
     if any(s < 0 for s in ndarray.strides):
         raise ValueError(
-            "At least one stride in the given numpy array is negative, and tensors with negative strides are not currently "
+            "At least one stride in the given numpy array is negative, and tensors with negative strides are not "
+            "currently "
             "supported. (You can probably work around this by making a copy of your array  with array.copy().) "
         )
     shares = chosen.to_host(ndarray) is ndarray if chosen.aliasing == "native" and where.type == "cpu" else False
@@ -179,7 +183,7 @@ def _filled(name: str, value: int, doc: str) -> Callable[..., Tensor]:
         **given: Any,
     ) -> Tensor:
         sizes = (given.pop("size"),) if "size" in given else size
-        if given or not sizes and "size" in given:
+        if given or (not sizes and "size" in given):
             raise TypeError(f"{name}() got an unexpected keyword argument {next(iter(given))!r}")
         shape = _shape(sizes)
         key = new_key(dtype, device, backend)
@@ -376,7 +380,12 @@ def _new(name: str, value: int) -> Callable[..., Tensor]:
 
 
 def new_full(
-    self: Tensor, size: Any, fill_value: Number, dtype: DType | None = None, device: Where = None, requires_grad: bool = False
+    self: Tensor,
+    size: Any,
+    fill_value: Number,
+    dtype: DType | None = None,
+    device: Where = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Returns a tensor full of one number with this tensor's dtype and device."""
     key = like_key(self, dtype, device)

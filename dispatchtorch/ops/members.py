@@ -197,9 +197,7 @@ def _iterate(self: Tensor) -> Iterator[Tensor]:
 def _contains(self: Tensor, element: Any) -> bool:
     if isinstance(element, (Tensor, int, float, complex, bool)):
         return bool((self == element).any())
-    raise RuntimeError(
-        f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(element)}."
-    )
+    raise RuntimeError(f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(element)}.")
 
 
 def _is_view(self: Tensor) -> bool:
@@ -240,6 +238,8 @@ METHODS.update(
         "resolve_conj": lambda self: self,
         "resolve_neg": lambda self: self,
         "is_same_size": lambda self, other: tuple(self._a.shape) == tuple(other._a.shape),
-        "is_set_to": lambda self, tensor: storage_of(self) is storage_of(tensor) and self.data_ptr() == tensor.data_ptr(),
+        "is_set_to": lambda self, tensor: (
+            storage_of(self) is storage_of(tensor) and self.data_ptr() == tensor.data_ptr()
+        ),
     }
 )

@@ -1,4 +1,5 @@
-"""``python -m tests.benchmarks``: takes the figures and writes them to docs/benchmarks.md; ``--dry`` only prints them."""
+"""``python -m tests.benchmarks``: takes the figures and writes them to docs/benchmarks.md; ``--dry`` only prints
+them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What is measured: each case builds, for a torch module, the act that is timed; numpy stands in where torch is absent."""
+"""What is measured: each case builds, for a torch module, the act that is timed; numpy stands in where torch is
+absent."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ Act = Callable[[], object]
 
 
 class Case:
-    """A figure to reach: its name, the act for a torch module, the act in plain numpy, and the greatest ratio allowed."""
+    """A figure to reach: its name, the act for a torch module, the act in plain numpy, and the greatest ratio
+    allowed."""
 
     def __init__(self, name: str, limit: float, make: Callable[[Any], Act], plain: Callable[[], Act] | None) -> None:
         self.name = name

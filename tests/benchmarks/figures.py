@@ -1,4 +1,5 @@
-"""All figures: the cases beside torch, the same with an idle plugin, eager calls on an immutable library, and imports."""
+"""All figures: the cases beside torch, the same with an idle plugin, eager calls on an immutable library, and
+imports."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """Measures two functions in turns and gives the ratio of their best times.
 
-Other work on the machine only ever makes a run longer, so the least of many short runs is what the code costs; turns make sure
+Other work on the machine only ever makes a run longer, so the least of many short runs is what the code costs; turns
+make sure
 that both had the same machine. A figure is a ratio within one process, never two times from different ones.
 """
 

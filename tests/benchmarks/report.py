@@ -26,7 +26,10 @@ def table(figures: Sequence[Figure]) -> str:
     for f in figures:
         reached = "" if f.limit is None else "yes" if f.reached else "**no**"
         limit = "" if f.limit is None else f"{f.limit:g}"
-        rows.append(f"| {f.name} | {_number(f.ours)} | {_number(f.theirs)} | {f.other} | {_number(f.ratio)} | {limit} | {reached} |")
+        rows.append(
+            f"| {f.name} | {_number(f.ours)} | {_number(f.theirs)} | {f.other} | {_number(f.ratio)} | {limit} | "
+            f"{reached} |"
+        )
     return "\n".join(rows)
 
 
@@ -50,8 +53,8 @@ def page(figures: Sequence[Figure]) -> str:
     versions = ", ".join(_version(name) for name in ("numpy", "torch", "jax"))
     return f"""# Benchmarks
 
-What one small call costs, beside PyTorch. Written by `python -m tests.benchmarks`, which measures both in turns in one process
-on one thread and takes the least of many runs; `pytest -m bench tests/benchmarks` holds the limits.
+What one small call costs, beside PyTorch. Written by `python -m tests.benchmarks`, which measures both in turns in one
+process on one thread and takes the least of many runs; `pytest -m bench tests/benchmarks` holds the limits.
 
 {table(figures)}
 

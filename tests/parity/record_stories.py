@@ -1,4 +1,5 @@
-"""Records what PyTorch makes of the stories in tests/unit: ``python -m tests.parity.record_stories`` where torch is installed."""
+"""Records what PyTorch makes of the stories in tests/unit: ``python -m tests.parity.record_stories`` where torch is
+installed."""
 
 import importlib
 import json

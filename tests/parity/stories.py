@@ -1,4 +1,5 @@
-"""Stories: short programs that take the torch module and return plain data, told to PyTorch once and to us at every run.
+"""Stories: short programs that take the torch module and return plain data, told to PyTorch once and to us at every
+run.
 
 A test module holds its stories in a `Stories`; `record_stories` runs them with PyTorch and keeps what they return in
 ``tests/goldens/stories.json``; the test runs them with us, on each backend, and compares. Warnings are part of a story.
@@ -21,7 +22,8 @@ _ADDRESS = re.compile(r"0x[0-9a-f]+")
 _TRACEBACK = re.compile(r"Traceback of forward call that caused the error:.*", re.DOTALL)
 
 
-# Warnings on which we differ on purpose: storages are not deprecated here, numpy's floating-point ones are switched off by
+# Warnings on which we differ on purpose: storages are not deprecated here, numpy's floating-point ones are switched
+# off by
 # a filter that `tell` replaces, PyTorch's __array__ lacks an argument, and one is said once a process.
 _LEFT_OUT = (
     "TypedStorage is deprecated",
@@ -81,10 +83,16 @@ def tell(story: Story, torch: Any) -> Any:
     """What a story returns, as plain data, with the warnings it caused."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        result = plain(attempt(lambda: story(torch)))
+        try:
+            result = plain(attempt(lambda: story(torch)))
+        finally:
+            torch.set_grad_enabled(True)  # a story may leave it off, in PyTorch too
     caught = [w for w in caught if not any(phrase in str(w.message) for phrase in _LEFT_OUT)]
     words = [_TRACEBACK.sub("Traceback of forward call", str(w.message)) for w in caught]
-    return {"result": result, "warnings": [f"{w.category.__name__}: {text.split(' (Triggered')[0]}" for w, text in zip(caught, words)]}
+    return {
+        "result": result,
+        "warnings": [f"{w.category.__name__}: {text.split(' (Triggered')[0]}" for w, text in zip(caught, words)],
+    }
 
 
 def differences(got: Any, want: Any, where: str) -> Any:

@@ -244,7 +244,7 @@ def needs_input_grad(torch):
 
         @staticmethod
         def backward(ctx, g):
-            x, y = ctx.saved_tensors
+            _, y = ctx.saved_tensors
             seen.append(ctx.needs_input_grad)
             return g * y, None, None
 

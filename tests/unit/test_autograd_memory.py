@@ -1,4 +1,5 @@
-"""What autograd keeps alive, and how deep it goes: graphs are freed without the collector, and depth costs no recursion."""
+"""What autograd keeps alive, and how deep it goes: graphs are freed without the collector, and depth costs no
+recursion."""
 
 import gc
 import threading

@@ -1,11 +1,12 @@
-"""no_grad, enable_grad, set_grad_enabled and inference_mode, told as stories: as contexts, decorators, and per thread."""
+"""no_grad, enable_grad, set_grad_enabled and inference_mode, told as stories: as contexts, decorators, and per
+thread."""
 
 import threading
 
 import pytest
 
 import dispatchtorch
-from tests.parity.stories import Stories, attempt
+from tests.parity.stories import Stories
 
 story = Stories(__name__)
 

@@ -220,9 +220,7 @@ def reductions_of_nothing(torch):
 
 @story
 def devices_that_are_none(torch):
-    return (
-        attempt(lambda: torch.device("cpu:x")),
-    )
+    return (attempt(lambda: torch.device("cpu:x")),)
 
 
 @story
@@ -266,7 +264,13 @@ def test_tensors_of_two_backends_are_refused_naming_both_and_stay_as_they_were()
     torch = dispatchtorch
     a = torch.tensor([1.0, 2.0], backend="numpy")
     b = torch.tensor([1.0, 2.0], backend="jax")
-    for act in (lambda: a + b, lambda: b * a, lambda: a.add_(b), lambda: b.mul_(a), lambda: torch.mm(a.view(1, 2), b.view(2, 1))):
+    for act in (
+        lambda: a + b,
+        lambda: b * a,
+        lambda: a.add_(b),
+        lambda: b.mul_(a),
+        lambda: torch.mm(a.view(1, 2), b.view(2, 1)),
+    ):
         with pytest.raises(RuntimeError, match=r"same backend, but found at least two, (numpy|jax) .*(numpy|jax)"):
             act()
     assert a.tolist() == b.tolist() == [1.0, 2.0]

@@ -132,7 +132,7 @@ def views_that_come_together_refuse(torch):
     x = leaf(torch, 1.0, 2.0, 3.0, 4.0)
     y = x * 1
     a, b = y.split(2)
-    c, d = y.chunk(2)
+    c, _ = y.chunk(2)
     rows = y.view(2, 2).unbind(0)
     return (
         attempt(lambda: a.mul_(2)),

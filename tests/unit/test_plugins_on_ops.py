@@ -1,4 +1,5 @@
-"""Kernel hooks on real ops: an override and a wrapper act on `x + y`, `x.add_(y)`, in a layer and in backward, and go again."""
+"""Kernel hooks on real ops: an override and a wrapper act on `x + y`, `x.add_(y)`, in a layer and in backward, and
+go again."""
 
 import contextlib
 import functools

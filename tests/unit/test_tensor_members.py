@@ -20,14 +20,32 @@ def told(t):
 def tensors_from_data(torch):
     return [
         told(torch.tensor(data))
-        for data in (1, 1.5, True, 1j, [], [[]], [1, 2.5], [True, 2], [[1], [2]], (1, 2), numpy.float64(2), numpy.ones(2, "i2"))
+        for data in (
+            1,
+            1.5,
+            True,
+            1j,
+            [],
+            [[]],
+            [1, 2.5],
+            [True, 2],
+            [[1], [2]],
+            (1, 2),
+            numpy.float64(2),
+            numpy.ones(2, "i2"),
+        )
     ]
 
 
 @story
 def tensors_from_tensors(torch):
     x = torch.tensor([1, 2])
-    return told(torch.tensor([x[0], x[1]])), told(torch.tensor(x)), torch.as_tensor(x) is x, told(torch.as_tensor([1.0]))
+    return (
+        told(torch.tensor([x[0], x[1]])),
+        told(torch.tensor(x)),
+        torch.as_tensor(x) is x,
+        told(torch.as_tensor([1.0])),
+    )
 
 
 @story
@@ -94,11 +112,25 @@ def conversions(torch):
     return [
         told(t)
         for t in (
-            x.int(), x.long(), x.double(), x.half(), x.bool(), x.short(), x.char(), x.cfloat(),
-            x.to(torch.int32), x.to("cpu"), x.to("cpu", torch.float64), x.to(torch.ones(1, dtype=torch.int64)),
-            x.type(torch.float64), x.type("torch.IntTensor"), x.type_as(torch.tensor(1)), x.float(), x.cpu(),
+            x.int(),
+            x.long(),
+            x.double(),
+            x.half(),
+            x.bool(),
+            x.short(),
+            x.char(),
+            x.cfloat(),
+            x.to(torch.int32),
+            x.to("cpu"),
+            x.to("cpu", torch.float64),
+            x.to(torch.ones(1, dtype=torch.int64)),
+            x.type(torch.float64),
+            x.type("torch.IntTensor"),
+            x.type_as(torch.tensor(1)),
+            x.float(),
+            x.cpu(),
         )
-    ] + [x.to(torch.float32) is x, x.to("cpu") is x, x.to(torch.float32, copy=True) is x, x.type(), x.long().type()]  # fmt: skip
+    ] + [x.to(torch.float32) is x, x.to("cpu") is x, x.to(torch.float32, copy=True) is x, x.type(), x.long().type()]
 
 
 @story
@@ -161,10 +193,28 @@ def shapes_and_strides(torch):
     x = torch.zeros(2, 3, 4)
     t = x.transpose(0, 2)
     return (
-        x.shape, x.size(), x.size(1), x.dim(), x.ndim, x.numel(), x.stride(), x.stride(1), len(x), t.stride(), t.is_contiguous(),
-        t.contiguous().stride(), x.contiguous() is x, torch.zeros(0, 3).stride(), torch.zeros(()).stride(),
-        x.shape.numel(), x.shape[1:], repr(x.shape[1:]), repr(x.shape + (1,)), x.nelement(), x.ndimension(),
-    )  # fmt: skip
+        x.shape,
+        x.size(),
+        x.size(1),
+        x.dim(),
+        x.ndim,
+        x.numel(),
+        x.stride(),
+        x.stride(1),
+        len(x),
+        t.stride(),
+        t.is_contiguous(),
+        t.contiguous().stride(),
+        x.contiguous() is x,
+        torch.zeros(0, 3).stride(),
+        torch.zeros(()).stride(),
+        x.shape.numel(),
+        x.shape[1:],
+        repr(x.shape[1:]),
+        repr(x.shape + (1,)),  # noqa: RUF005 - Size.__add__ is what is asked
+        x.nelement(),
+        x.ndimension(),
+    )
 
 
 @story
@@ -172,22 +222,60 @@ def small_questions(torch):
     x = torch.zeros(2)
     n = torch.zeros(2, dtype=torch.int64)
     return (
-        x.is_floating_point(), n.is_floating_point(), torch.is_floating_point(x), x.is_complex(), x.is_signed(),
-        torch.is_tensor(x), torch.is_tensor(3), torch.numel(x), x.get_device(), x.is_cuda, x.is_sparse, str(x.layout),
-        str(x.device), x.is_cpu, x.is_meta, x.is_quantized, x.is_shared() is not None, x.is_pinned(),
-        x.is_same_size(n), x.is_set_to(x), x.is_set_to(x.clone()), x.is_conj(), x.resolve_conj() is x, x.type(),
-        n.is_signed(), torch.zeros(1, dtype=torch.uint8).is_signed(), torch.is_complex(x), x.is_inference(), x.name,
-    )  # fmt: skip
+        x.is_floating_point(),
+        n.is_floating_point(),
+        torch.is_floating_point(x),
+        x.is_complex(),
+        x.is_signed(),
+        torch.is_tensor(x),
+        torch.is_tensor(3),
+        torch.numel(x),
+        x.get_device(),
+        x.is_cuda,
+        x.is_sparse,
+        str(x.layout),
+        str(x.device),
+        x.is_cpu,
+        x.is_meta,
+        x.is_quantized,
+        x.is_shared() is not None,
+        x.is_pinned(),
+        x.is_same_size(n),
+        x.is_set_to(x),
+        x.is_set_to(x.clone()),
+        x.is_conj(),
+        x.resolve_conj() is x,
+        x.type(),
+        n.is_signed(),
+        torch.zeros(1, dtype=torch.uint8).is_signed(),
+        torch.is_complex(x),
+        x.is_inference(),
+        x.name,
+    )
 
 
 @story
 def numbers(torch):
     x = torch.tensor(2.75)
     return (
-        x.item(), float(x), int(x), bool(x), f"{x:.1f}", complex(x), torch.tensor([3]).item(), torch.tensor(True).item(),
-        torch.tensor(1j).item(), torch.tensor([[1, 2], [3, 4]]).tolist(), x.tolist(), int(torch.tensor([4])), 3 in torch.tensor([3, 4]),
-        torch.tensor(3).__index__(), hash(x) == id(x), [v.item() for v in torch.tensor([1, 2])], format(torch.ones(2), ""),
-    )  # fmt: skip
+        x.item(),
+        float(x),
+        int(x),
+        bool(x),
+        f"{x:.1f}",
+        complex(x),
+        torch.tensor([3]).item(),
+        torch.tensor(True).item(),
+        torch.tensor(1j).item(),
+        torch.tensor([[1, 2], [3, 4]]).tolist(),
+        x.tolist(),
+        int(torch.tensor([4])),
+        3 in torch.tensor([3, 4]),
+        torch.tensor(3).__index__(),
+        hash(x) == id(x),
+        [v.item() for v in torch.tensor([1, 2])],
+        format(torch.ones(2), ""),
+    )
 
 
 @story
@@ -249,13 +337,27 @@ def arrays_out(torch):
     x = torch.arange(4.0).view(2, 2)
     a = x.numpy()
     b = numpy.asarray(x.t())
-    return a.tolist(), str(a.dtype), b.tolist(), numpy.add(a, 1).tolist(), numpy.array(x, dtype="int64").tolist(), float(numpy.sum(x.numpy()))
+    return (
+        a.tolist(),
+        str(a.dtype),
+        b.tolist(),
+        numpy.add(a, 1).tolist(),
+        numpy.array(x, dtype="int64").tolist(),
+        float(numpy.sum(x.numpy())),
+    )
 
 
 @story
 def printing(torch):
     x = torch.tensor([1.0, 2.0], requires_grad=True)
-    return repr(x), repr(x * 2), repr(x.view(2, 1)), repr(torch.tensor(3)), repr(torch.ones(0, 2)), str(torch.tensor([True]))
+    return (
+        repr(x),
+        repr(x * 2),
+        repr(x.view(2, 1)),
+        repr(torch.tensor(3)),
+        repr(torch.ones(0, 2)),
+        str(torch.tensor([True])),
+    )
 
 
 @pytest.mark.parametrize("backend", ["numpy", "jax"])
