@@ -1,7 +1,8 @@
 """Writes docs/coverage.md from the op table: ``python docs/generate_coverage.py [--check]``.
 
 Which of torch's documented names are there and which are not, and for each op in which dtypes torch's answers are
-recorded. The names are in tests/goldens/torch-names.json. ``--check`` writes nothing and fails where the page is out of date.
+recorded. The names are in tests/goldens/torch-names.json. ``--check`` writes nothing and fails where the page is out of
+date.
 """
 
 import importlib

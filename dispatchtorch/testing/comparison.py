@@ -104,7 +104,12 @@ def assert_close(
 
 def _compare(actual: Any, expected: Any, place: tuple[Any, ...], rules: _Rules) -> None:
     plain = (str, bytes)
-    if isinstance(actual, Sequence) and isinstance(expected, Sequence) and not isinstance(actual, plain) and not isinstance(expected, plain):
+    if (
+        isinstance(actual, Sequence)
+        and isinstance(expected, Sequence)
+        and not isinstance(actual, plain)
+        and not isinstance(expected, plain)
+    ):
         if len(actual) != len(expected):
             raise rules.fail(f"The length of the sequences mismatch: {len(actual)} != {len(expected)}", place)
         for i, (a, e) in enumerate(zip(actual, expected, strict=True)):
@@ -122,7 +127,9 @@ def _compare(actual: Any, expected: Any, place: tuple[Any, ...], rules: _Rules) 
         _compare_arrays(actual, expected, place, rules)
     else:
         raise rules.fail(
-            f"No comparison pair was able to handle inputs of type {type(actual)} and {type(expected)}.", place, TypeError
+            f"No comparison pair was able to handle inputs of type {type(actual)} and {type(expected)}.",
+            place,
+            TypeError,
         )
 
 
@@ -151,7 +158,10 @@ def _compare_mappings(actual: Mapping[Any, Any], expected: Mapping[Any, Any], pl
 def _compare_numbers(actual: Any, expected: Any, place: tuple[Any, ...], rules: _Rules) -> None:
     if rules.dtype and type(actual) is not type(expected):
         raise rules.fail(f"The (d)types do not match: {type(actual)} != {type(expected)}.", place)
-    names = ["complex128" if isinstance(x, complex) else "float64" if isinstance(x, float) else "" for x in (actual, expected)]
+    names = [
+        "complex128" if isinstance(x, complex) else "float64" if isinstance(x, float) else ""
+        for x in (actual, expected)
+    ]
     _check_scalar(actual, expected, *rules.pair(*names), place, rules)
 
 
@@ -188,7 +198,8 @@ def _compare_arrays(actual: Any, expected: Any, place: tuple[Any, ...], rules: _
         raise rules.fail(f"The values for attribute 'dtype' do not match: {kinds[0]} != {kinds[1]}.", place)
     if tensors and rules.stride and lens_of(actual).strides != lens_of(expected).strides:
         raise rules.fail(
-            f"The values for attribute 'stride()' do not match: {lens_of(actual).strides} != {lens_of(expected).strides}.",
+            "The values for attribute 'stride()' do not match: "
+            f"{lens_of(actual).strides} != {lens_of(expected).strides}.",
             place,
         )
     rtol, atol = rules.pair(*(k.name for k in kinds))
@@ -276,6 +287,12 @@ def _interval(dtype: DType, low: float | None, high: float | None) -> tuple[floa
     return max(low, lowest), min(high, highest)
 
 
+def _tiny(dtype: DType) -> float:
+    """Returns the smallest normal number of a floating dtype; bfloat16 has float32's exponents."""
+    wide = "float32" if dtype.name == "bfloat16" else dtype.to_real().name
+    return float(np.finfo(wide).tiny)
+
+
 def make_tensor(
     *shape: Any,
     dtype: DType,
@@ -289,8 +306,8 @@ def make_tensor(
 ) -> Tensor:
     """Returns a tensor of random values, uniform in ``[low, high)``, drawn from the default generator as torch does.
 
-    The limits are [-9, 9) for floats, [-9, 10) for ints, [0, 10) for uint8 and {False, True} for bools. Raises ValueError for limits that
-    make no sense, and for combinations that torch refuses.
+    The limits are [-9, 9) for floats, [-9, 10) for ints, [0, 10) for uint8 and {False, True} for bools. Raises
+    ValueError for limits that make no sense, and for combinations that torch refuses.
 
     >>> torch.testing.make_tensor(2, 3, dtype=torch.float64, device="cpu").shape
     torch.Size([2, 3])
@@ -315,7 +332,7 @@ def make_tensor(
     if spread:
         out = out[..., 1::2]
     if exclude_zero:
-        tiny = 1 if dtype.category <= INTEGRAL else float(np.finfo(host_dtype(dtype.to_real())).tiny)
+        tiny = 1 if dtype.category <= INTEGRAL else _tiny(dtype)
         out.masked_fill_(out == 0, tiny)
     if memory_format is not None:
         out = out.clone(memory_format=memory_format)

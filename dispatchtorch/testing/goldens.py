@@ -1,7 +1,8 @@
 """Goldens: what torch answers to the op table's samples, recorded once and shipped as one small file.
 
-A golden is keyed by op, number of the sample and dtype. Equal arrays are kept once; the file has one long array for each
-kind of number and an index. Knows neither tensors nor torch: the recorder is ``tests/parity/record_conformance.py``.
+A golden is keyed by op, number of the sample and dtype. Equal arrays are kept once; the file has one long array for
+each kind of number and an index. Knows neither tensors nor torch: its recorder is
+``tests/parity/record_conformance.py``.
 """
 
 from __future__ import annotations
@@ -116,9 +117,7 @@ class Recorder:
         """Keeps one answer under "op/number/dtype"; values of dtypes that numpy lacks come as float32."""
         entry: dict[str, Any] = {
             "in": inputs,
-            "out": [
-                [self._place(o.dtype, o.values), o.shape, o.dtype, o.source, o.strides, o.offset] for o in outputs
-            ],
+            "out": [[self._place(o.dtype, o.values), o.shape, o.dtype, o.source, o.strides, o.offset] for o in outputs],
         }
         if grads is not None:
             entry["grad"] = [None if g is None else [self._place(*g), g[1].shape, g[0]] for g in grads]

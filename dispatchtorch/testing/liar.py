@@ -1,7 +1,7 @@
 """Liars: one kernel made wrong by a thousandth, or one derivative by a hundredth, to see whether the kit notices.
 
-A kernel lies through the plugin hook that any instrument uses; a derivative lies in the op table. `tell` finds the checks
-that reach the liar and runs them until one objects. Knows the op table and the kit; no backend by name.
+A kernel lies through the plugin hook that any instrument uses; a derivative lies in the op table. `paths` finds the
+checks that reach the liar and runs them until one objects. Knows the op table and the kit; no backend by name.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def _shifted(g: Any) -> Any:
 
 @contextmanager
 def lying_derivative(op: Op, number: int, position: int = 0) -> Iterator[None]:
-    """Makes one derivative wrong inside the block: that of rule ``number`` for the ``position``-th parameter it serves."""
+    """Makes one derivative wrong inside the block: rule ``number``, for the ``position``-th parameter it serves."""
     rule = op.rules[number]
     honest = rule.expression
 

@@ -61,10 +61,17 @@ def test_all_lies_were_caught(record_testsuite_property, capsys):
     record_testsuite_property("lies told", told)
     record_testsuite_property("lies caught", COUNT["caught"])
     with capsys.disabled():
-        print(f"\nlies told: {told} ({COUNT['kernels']} kernels, {COUNT['derivatives']} derivatives), caught: {COUNT['caught']}")
+        print(
+            f"\nlies told: {told} ({COUNT['kernels']} kernels, {COUNT['derivatives']} derivatives), "
+            f"caught: {COUNT['caught']}"
+        )
     assert COUNT["caught"] == told
 
 
 def is_view(name):
     """A view has no kernel: its offset and strides are compared with torch's, and its lens laws are checked."""
-    return TABLE[name].body.__module__ in {"dispatchtorch.ops.view", "dispatchtorch.ops.pieces", "dispatchtorch.ops.reinterpret"}
+    return TABLE[name].body.__module__ in {
+        "dispatchtorch.ops.view",
+        "dispatchtorch.ops.pieces",
+        "dispatchtorch.ops.reinterpret",
+    }

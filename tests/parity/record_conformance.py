@@ -1,7 +1,7 @@
-"""Records torch's answers to the op table's samples: ``python tests/parity/record_conformance.py`` where torch is installed.
+"""Records torch's answers to the op table's samples: run where torch is installed.
 
 Writes dispatchtorch/testing/conformance/goldens.npz. An op is asked of the torch function of its own name; names and
-argument orders that differ are in `INTERNAL`. What torch refuses is not recorded, so the kit does not ask a backend for it.
+argument orders that differ are in `INTERNAL`. What torch refuses is not recorded, so no backend is asked for it.
 """
 
 import os
@@ -87,7 +87,14 @@ def output(leaf, inputs):
     shared = [i for i, t in enumerate(inputs) if leaf.numel() and t.untyped_storage().data_ptr() == pointer]
     source = shared[0] if shared else -1
     name = str(leaf.dtype).removeprefix("torch.")
-    return Output(tuple(leaf.shape), name, to_numpy(leaf), source, leaf.stride() if shared else (), leaf.storage_offset() if shared else 0)
+    return Output(
+        tuple(leaf.shape),
+        name,
+        to_numpy(leaf),
+        source,
+        leaf.stride() if shared else (),
+        leaf.storage_offset() if shared else 0,
+    )
 
 
 def inputs_of(args, kwargs):
@@ -132,9 +139,7 @@ def evaluate(function, sample, asked):
     wanted = [t for t in floats if t.requires_grad]
     if not roots or not wanted:
         return outputs, None, asked
-    seeds = [
-        torch.from_numpy(cotangent(r.shape, str(r.dtype).removeprefix("torch."), i)).to(r.dtype) for i, r in roots
-    ]
+    seeds = [torch.from_numpy(cotangent(r.shape, str(r.dtype).removeprefix("torch."), i)).to(r.dtype) for i, r in roots]
     got = torch.autograd.grad([r for _, r in roots], wanted, seeds, allow_unused=True)
     return outputs, [None if g is None else (str(g.dtype).removeprefix("torch."), to_numpy(g)) for g in got], asked
 

@@ -11,7 +11,7 @@ __all__: list[str] = []
 
 @kernel
 def _sdpa(xp: Any, query: Any, key: Any, value: Any, causal: bool, scale: float, bias: Any) -> tuple[Any, Any]:
-    scores = (query * scale) @ xp.swapaxes(key, -2, -1)
+    scores = (query * scale).astype(query.dtype) @ xp.swapaxes(key, -2, -1)
     if causal:
         rows, columns = scores.shape[-2:]
         seen = xp.arange(columns)[None, :] <= xp.arange(rows)[:, None]

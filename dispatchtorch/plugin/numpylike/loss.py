@@ -26,19 +26,21 @@ def _smooth_l1_loss(xp: Any, input: Any, target: Any, reduction: str, beta: floa
     far = xp.abs(input - target)
     if beta == 0:
         return _reduce(xp, far, reduction)
-    return _reduce(xp, xp.where(far < beta, 0.5 * far * far / beta, far - 0.5 * beta), reduction)
+    loss = xp.where(far < beta, 0.5 * far * far / beta, far - 0.5 * beta)
+    return _reduce(xp, loss.astype(input.dtype), reduction)  # a Python number may widen bfloat16
 
 
 @kernel
 def _huber_loss(xp: Any, input: Any, target: Any, reduction: str, delta: float) -> Any:
     far = xp.abs(input - target)
-    return _reduce(xp, xp.where(far <= delta, 0.5 * far * far, delta * (far - 0.5 * delta)), reduction)
+    loss = xp.where(far <= delta, 0.5 * far * far, delta * (far - 0.5 * delta))
+    return _reduce(xp, loss.astype(input.dtype), reduction)
 
 
 @kernel
 def _binary_cross_entropy(xp: Any, input: Any, target: Any, reduction: str, weight: Any) -> Any:
     yes, no = xp.maximum(xp.log(input), -100.0), xp.maximum(xp.log1p(-input), -100.0)
-    loss = (target - 1) * no - target * yes
+    loss = ((target - 1) * no - target * yes).astype(input.dtype)
     return _reduce(xp, loss if weight is None else loss * weight, reduction)
 
 

@@ -107,10 +107,15 @@ class Case:
 
 def _entry(op: Op) -> Callable[..., Any]:
     """Returns the function that a call of the op goes through."""
-    for found in (getattr(sys.modules[op.body.__module__], op.name, None), FUNCTIONS.get(op.name), METHODS.get(op.name)):
+    for found in (
+        getattr(sys.modules[op.body.__module__], op.name, None),
+        FUNCTIONS.get(op.name),
+        METHODS.get(op.name),
+    ):
         inner = getattr(found, "__wrapped__", found)
         if getattr(inner, "op", None) is op:
-            return inner  # type: ignore[no-any-return]  # an entry of the table
+            found_entry: Callable[..., Any] = inner  # type: ignore[assignment]  # it has an op, so it is an entry of the table
+            return found_entry
 
     def entry(*args: Any, **kwargs: Any) -> Any:
         return general(op, op.bind_arguments(args, kwargs))
@@ -168,7 +173,7 @@ def checksum(sample: Sample) -> int:
 
 
 def cotangent(shape: Sequence[int], kind: str, number: int) -> Host:
-    """Returns the gradient that the kit sends into output ``number``: small exact numbers without a pattern of signs."""
+    """Returns the gradient that the kit sends into output ``number``: small exact numbers, signs without a pattern."""
     steps = np.arange(math.prod(shape), dtype=np.float64)
     values = ((steps * 7 + number * 3) % 11 - 4) / 4
     if kind.startswith("complex"):

@@ -37,7 +37,13 @@ def _same(a: Any, b: Any) -> bool:
 def host_values_survive_the_round_trip(backend: Backend) -> None:
     """``to_host(from_host(x))`` is x in every dtype and shape."""
     for dtype in _names(backend):
-        for host in (_host(dtype), _host(dtype)[0, 1], _host(dtype)[:0], np.asfortranarray(_host(dtype)), _host(dtype)[:, ::2]):
+        for host in (
+            _host(dtype),
+            _host(dtype)[0, 1],
+            _host(dtype)[:0],
+            np.asfortranarray(_host(dtype)),
+            _host(dtype)[:, ::2],
+        ):
             array = backend.from_host(np.asarray(host), backend.devices[0])
             assert tuple(array.shape) == np.shape(host), f"{dtype}: shape {tuple(array.shape)}, not {np.shape(host)}"
             assert _same(backend.to_host(array), host), f"{dtype}: {backend.to_host(array)} came back for {host}"
@@ -96,7 +102,7 @@ def copies_are_independent(backend: Backend) -> None:
 
 
 def writes_reach_exactly_their_elements(backend: Backend) -> None:
-    """Native: a strided view is written and its root follows. Lens: ``set_at`` changes those elements of a copy only."""
+    """Native: a strided view is written, its root follows. Lens: ``set_at`` changes those elements of a copy only."""
     array = backend.from_host(_host("float32"), backend.devices[0])
     if backend.aliasing == "native":
         root = backend.flat(array)

@@ -111,8 +111,15 @@ SAMPLES: Final[dict[str, Sampler]] = {
     "selu": unary(),
     "celu": calls(t(3, 4), (t(3, 4), 0.5)),
     "pow": calls(
-        (t(3, 4, low=0.5), t(3, 4)), (t(3, 4), 2), (t(3, 4), 3), (t(3, 4, low=0.5), 0.5), (t(3, 4, low=0.5), -1.5),
-        (2.0, t(3, 4)), (t(3, 4), 0), (t(3, 1, low=0.5), t(4)), (t(3, 4), 1),
+        (t(3, 4, low=0.5), t(3, 4)),
+        (t(3, 4), 2),
+        (t(3, 4), 3),
+        (t(3, 4, low=0.5), 0.5),
+        (t(3, 4, low=0.5), -1.5),
+        (2.0, t(3, 4)),
+        (t(3, 4), 0),
+        (t(3, 1, low=0.5), t(4)),
+        (t(3, 4), 1),
     ),
     "float_power": calls((t(3, 4, low=0.5), t(3, 4)), (t(3, 4), 2), (2.0, t(3, 4))),
     "_gelu": calls((t(3, 4), "none"), (t(3, 4), "tanh")),
@@ -135,7 +142,9 @@ SAMPLES: Final[dict[str, Sampler]] = {
     "trace": calls(t(3, 3), t(2, 4)),
     "aminmax": calls(t(3, 4), (t(3, 4), {"dim": 1}), (t(3, 4), {"dim": 0, "keepdim": True})),
     "mode": calls(t(3, 4), ints(3, 4), (ints(3, 4), 0), (ints(3, 4), 1, True)),
-    "quantile": calls((t(3, 4), 0.3), (t(3, 4), 0.6, 1), (t(3, 4), 0.5, 0, True), (t(3, 4), 0.3, {"interpolation": "lower"})),
+    "quantile": calls(
+        (t(3, 4), 0.3), (t(3, 4), 0.6, 1), (t(3, 4), 0.5, 0, True), (t(3, 4), 0.3, {"interpolation": "lower"})
+    ),
     "nanquantile": calls((t(3, 4), 0.3), (t(3, 4), 0.6, 1)),
     "cov": calls(t(3, 5), t(5), (t(3, 5), {"correction": 0})),
     "corrcoef": calls(t(3, 5), t(5)),
@@ -147,8 +156,12 @@ SAMPLES: Final[dict[str, Sampler]] = {
     "addbmm": calls((t(2, 4), t(5, 2, 3), t(5, 3, 4)), (t(2, 4), t(5, 2, 3), t(5, 3, 4), {"beta": 2, "alpha": 3})),
     "addr": calls((t(2, 3), t(2), t(3)), (t(2, 3), t(2), t(3), {"beta": 2, "alpha": 3})),
     "einsum": calls(
-        ("ij,jk->ik", t(2, 3), t(3, 4)), ("bij,bjk->bik", t(2, 2, 3), t(2, 3, 2)), ("ii->i", t(3, 3)), ("ij->", t(2, 3)),
-        ("i,j->ij", t(2), t(3)), ("...i,...i->...", t(2, 3), t(2, 3)),
+        ("ij,jk->ik", t(2, 3), t(3, 4)),
+        ("bij,bjk->bik", t(2, 2, 3), t(2, 3, 2)),
+        ("ii->i", t(3, 3)),
+        ("ij->", t(2, 3)),
+        ("i,j->ij", t(2), t(3)),
+        ("...i,...i->...", t(2, 3), t(2, 3)),
     ),
     "tensordot": calls((t(2, 3), t(3, 4), 1), (t(2, 3, 4), t(3, 4, 2), ([1, 2], [0, 1]))),
     "kron": calls((t(2, 3), t(2, 2)), (t(3), t(2))),
@@ -175,11 +188,14 @@ SAMPLES: Final[dict[str, Sampler]] = {
     "layer_norm": calls((t(3, 4), (4,), t(4), t(4)), (t(2, 3, 4), (3, 4)), (t(3, 4), (4,), t(4))),
     "rms_norm": calls((t(3, 4), (4,), t(4)), (t(3, 4), (4,))),
     "group_norm": calls((t(2, 4, 3), 2, t(4), t(4)), (t(2, 4), 2)),
-    "batch_norm": calls((*_batch, True, 0.1, 1e-5), (*_batch, False, 0.1, 1e-5), (t(2, 3, 4), None, None, None, None, True, 0.1, 1e-5)),
+    "batch_norm": calls(
+        (*_batch, True, 0.1, 1e-5), (*_batch, False, 0.1, 1e-5), (t(2, 3, 4), None, None, None, None, True, 0.1, 1e-5)
+    ),
     "instance_norm": calls((t(2, 3, 4), t(3), t(3), None, None, True, 0.1, 1e-5)),
     "nll_loss_nd": calls((t(3, 4), ints(3, high=4)), (t(3, 4), ints(3, high=4), t(4, low=0.5), "sum", 1)),
     "cross_entropy_loss": calls(
-        (t(3, 4), ints(3, high=4)), (t(3, 4), ints(3, high=4), t(4, low=0.5), "none", -100, 0.1),
+        (t(3, 4), ints(3, high=4)),
+        (t(3, 4), ints(3, high=4), t(4, low=0.5), "none", -100, 0.1),
         (t(3, 4), t(3, 4, low=0.0, high=1.0), None, "sum"),
     ),
     # making and asking
@@ -241,7 +257,8 @@ SAMPLES: Final[dict[str, Sampler]] = {
     "diag": calls((t(3),), (t(3, 4),), (t(3, 4), 1)),
     "diagflat": calls((t(3),), (t(2, 2), 1)),
     "scaled_dot_product_attention": calls(
-        (t(2, 3, 4), t(2, 5, 4), t(2, 5, 4)), (t(2, 3, 4), t(2, 3, 4), t(2, 3, 4), None, 0.0, True),
+        (t(2, 3, 4), t(2, 5, 4), t(2, 5, 4)),
+        (t(2, 3, 4), t(2, 3, 4), t(2, 3, 4), None, 0.0, True),
         (t(2, 3, 4), t(2, 5, 4), t(2, 5, 4), t(3, 5)),
     ),
     # indices
@@ -250,7 +267,11 @@ SAMPLES: Final[dict[str, Sampler]] = {
     "argwhere": calls(t(3, 4), ints(3, 4), grad=False),
     "take_along_dim": calls((t(3, 4), ints(3, 2), 1), (t(3, 4), ints(2, 4), 0)),
     "msort": calls(t(4, 3)),
-    "searchsorted": calls((ints(1, low=1, high=2), ints(3, high=3)), (ints(1, low=1, high=2), ints(3, high=3), {"right": True}), grad=False),
+    "searchsorted": calls(
+        (ints(1, low=1, high=2), ints(3, high=3)),
+        (ints(1, low=1, high=2), ints(3, high=3), {"right": True}),
+        grad=False,
+    ),
     "bucketize": calls((t(3, 4, high=1.0), t(1, low=0.9, high=1.0)), grad=False),
     "unique": calls(ints(3, 4), (ints(9), True, True, True), grad=False),
     "unique_consecutive": calls(ints(3, 4), (ints(9), True, True), grad=False),

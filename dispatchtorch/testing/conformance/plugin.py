@@ -40,7 +40,12 @@ class _Tally:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Counts one test; a skipped one by its reason."""
-        if report.skipped and report.when == "setup" and isinstance(report.longrepr, tuple) and " has no " in report.longrepr[2]:
+        if (
+            report.skipped
+            and report.when == "setup"
+            and isinstance(report.longrepr, tuple)
+            and " has no " in report.longrepr[2]
+        ):
             self.left_out[report.longrepr[2].removeprefix("Skipped: ")] += 1
         if report.when != "call":
             return
