@@ -13,17 +13,24 @@ from typing import Any, Final
 
 __all__ = ["KERNELS", "kernel"]
 
-KERNELS: Final[dict[str, Callable[..., Any]]] = {}
+KERNELS: dict[str, Callable[..., Any]]  # made at the first look, by `__getattr__`
+_found: Final[dict[str, Callable[..., Any]]] = {}
 
 
 def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     """Registers ``function(xp, ...)`` as the shared kernel of the op of the same name; ValueError for a second one."""
     name = function.__name__
-    if name in KERNELS:
-        raise ValueError(f"two shared kernels called {name}: {KERNELS[name].__module__} and {function.__module__}")
-    KERNELS[name] = function
+    if name in _found:
+        raise ValueError(f"two shared kernels called {name}: {_found[name].__module__} and {function.__module__}")
+    _found[name] = function
     return function
 
 
-for _family in pkgutil.iter_modules(__path__):  # every module here is a family of kernels; a new file needs no mention
-    importlib.import_module(f"{__name__}.{_family.name}")
+def __getattr__(name: str) -> Any:
+    """Returns `KERNELS`: the families are imported when the first kernel is looked for, not by ``import dispatchtorch``."""
+    if name != "KERNELS":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    for family in pkgutil.iter_modules(__path__):  # every module here is a family of kernels; a new file needs no mention
+        importlib.import_module(f"{__name__}.{family.name}")
+    globals()["KERNELS"] = _found
+    return _found
