@@ -14,7 +14,7 @@ __all__ = ["import_times"]
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def import_times(repeats: int = 15) -> dict[str, float]:
+def import_times(repeats: int = 30) -> dict[str, float]:
     """Seconds of a fresh interpreter that imports nothing, numpy, and dispatchtorch."""
     programs = {"python": "pass", "numpy": "import numpy", "dispatchtorch": "import dispatchtorch"}
     best = dict.fromkeys(programs, float("inf"))
