@@ -181,8 +181,8 @@ def _check_inputs(given: tuple[Any, ...]) -> list[Tensor]:
         if any(stride == 0 and size > 1 for size, stride in zip(lens.shape, lens.strides, strict=True)):
             raise RuntimeError(
                 f"The {i}th input has a dimension with stride 0. gradcheck only supports inputs that are "
-                "non-overlapping to be able to compute the numerical gradients correctly. You should call .contiguous on "
-                "the input before passing it to gradcheck."
+                "non-overlapping to be able to compute the numerical gradients correctly. You should call .contiguous "
+                "on the input before passing it to gradcheck."
             )
         wanted.append(t)
     if not wanted:
