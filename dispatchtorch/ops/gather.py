@@ -164,7 +164,7 @@ def take(input: Tensor, index: Tensor) -> Tensor:
     if index._key.dtype.name != "int64":
         raise RuntimeError(f"take(): Expected a long tensor for index, but got {index._key.dtype.legacy}")
     count = int(input._a.size)
-    within(index, count, "out of range: tried to access index {index} on a tensor of {size} elements.")
+    within(index, count, "out of range: tried to access index {index} on a tensor of {size} elements.", negative=True)
     return _take(input, index)
 
 

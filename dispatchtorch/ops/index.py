@@ -63,8 +63,12 @@ def _nonzero(input: Tensor) -> Tensor:
 # --- indices ---------------------------------------------------------------------------------------------------------
 
 
-def within(index: Tensor, size: int, message: str, error: type[Exception] = IndexError) -> None:
-    """Raises ``message`` with the offending {index}, {size} for the first index that is not in [-size, size).
+def within(
+    index: Tensor, size: int, message: str, error: type[Exception] = IndexError, *, negative: bool = False
+) -> None:
+    """Raises ``message`` with the offending {index} and {size} for an index beyond the ends.
+
+    ``negative``: down to -size, counted from the end; else down to 0.
 
     Only for indices whose values can be looked at: not in somebody's trace, nor on an accelerator, which never raises.
     """
@@ -76,7 +80,7 @@ def within(index: Tensor, size: int, message: str, error: type[Exception] = Inde
     except TypeError:  # a traced value
         return
     low, high = int(host.min()), int(host.max())
-    if high >= size or low < -size:
+    if high >= size or low < (-size if negative else 0):
         raise error(message.format(index=high if high >= size else low, size=size))
 
 
@@ -98,8 +102,11 @@ def mask_positions(t: Tensor, dim: int, mask: Tensor, *, check: bool = False) ->
     return () if check else METHODS["unbind"](_nonzero(mask), 0)
 
 
-def _resolved(t: Tensor, spec: dict[int, Tensor]) -> tuple[list[Tensor], Ints]:
-    """Returns index tensors without masks, checked and broadcast against each other, and the dims they index."""
+def _resolved(t: Tensor, spec: dict[int, Tensor], *, late: bool = False) -> tuple[list[Tensor], Ints]:
+    """Returns index tensors without masks, that broadcast against each other, and the dims they index.
+
+    ``late``: the library raises for an index out of range, which is checked only then, for torch's words.
+    """
     indices: list[Tensor] = []
     dims: list[int] = []
     for dim, index in spec.items():
@@ -111,7 +118,8 @@ def _resolved(t: Tensor, spec: dict[int, Tensor]) -> tuple[list[Tensor], Ints]:
                 indices.append(positions)
                 dims.append(dim + i)
         elif name in ("int64", "int32"):
-            within(index, int(t._a.shape[dim]), BOUNDS.format(dim=dim))
+            if not (late and t._key.native):
+                _check_place(t, dim, index)
             indices.append(index)
             dims.append(dim)
         else:
@@ -128,10 +136,19 @@ def _resolved(t: Tensor, spec: dict[int, Tensor]) -> tuple[list[Tensor], Ints]:
     return indices, tuple(dims)
 
 
+def _check_place(t: Tensor, dim: int, index: Tensor) -> None:
+    within(index, int(t._a.shape[dim]), BOUNDS.format(dim=dim), negative=True)
+
+
 def index_by(t: Tensor, spec: dict[int, Tensor]) -> Tensor:
     """Returns the elements of ``t`` at index tensors, given by dimension."""
-    indices, dims = _resolved(t, spec)
-    return _index(t, indices, dims)
+    indices, dims = _resolved(t, spec, late=True)
+    try:
+        return _index(t, indices, dims)
+    except IndexError:
+        for dim, index in zip(dims, indices, strict=True):
+            _check_place(t, dim, index)
+        raise
 
 
 def indexed_shape(shape: Ints, indices: Sequence[Tensor], dims: Ints) -> Ints:

@@ -74,9 +74,9 @@ def _slice_backward(g_out: Tensor, shape: Ints, dim: int, start: int | None, sto
 
 
 def _native_slice(a: Any, dim: int, start: int | None, stop: int | None, step: int) -> Any:
-    if dim != 0 or step <= 0 or not a.ndim:
+    if not 0 <= dim < a.ndim or step <= 0:
         return None
-    out = a[start:stop:step]
+    out = a[start:stop:step] if dim == 0 else a[(*_WHOLE[:dim], slice(start, stop, step))]
     return out if out.size else None  # where an empty view begins is the geometry's to say
 
 
@@ -221,7 +221,14 @@ def _cat(gs: Any, dim: int) -> Tensor:
     return FUNCTIONS["cat"](gs, dim)  # type: ignore[no-any-return]  # declared in `join`
 
 
-@declare_view(grad={"input": lambda g, dim: _cat(g, dim)}, node="SplitBackward0")
+def _native_split(a: Any, size: int, dim: int) -> Any:
+    if not 0 <= dim < a.ndim or size <= 0 or not a.size:
+        return None
+    before = _WHOLE[:dim]
+    return [a[(*before, slice(i, i + size))] for i in range(0, a.shape[dim], size)]
+
+
+@declare_view(grad={"input": lambda g, dim: _cat(g, dim)}, native=_native_split, node="SplitBackward0")
 def _split(input: TensorLens, size: int, dim: int) -> list[Lens]:
     return pieces.split(input, size, dim)
 

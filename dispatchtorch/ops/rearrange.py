@@ -198,7 +198,7 @@ def repeat_interleave(
         thin = METHODS["unsqueeze"](input, dim + 1 if input._a.shape else 0)
         wide = expand(thin, (*shape[: dim + 1], repeats, *shape[dim + 1 :]))
         merged = (*shape[:dim], shape[dim] * repeats, *shape[dim + 1 :])
-        return METHODS["view"](METHODS["clone"](METHODS["contiguous"](wide)), merged)  # type: ignore[no-any-return]  # an entry
+        return METHODS["view"](METHODS["contiguous"](wide), merged)  # type: ignore[no-any-return]  # an entry
     if len(repeats._a.shape) != 1:
         raise RuntimeError("repeats must be 0-dim or 1-dim tensor")
     if repeats._a.shape[0] != size:

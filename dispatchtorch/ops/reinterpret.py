@@ -85,7 +85,7 @@ def real(input: Tensor) -> Tensor:
     """
     if not input._key.dtype.is_complex:
         return input
-    return _real_view(input) if input._key.native else METHODS["_real_part"](input)  # type: ignore[no-any-return]  # an entry
+    return _real_view(input) if input._key.native else METHODS["_real_part"](input)
 
 
 @composite()
@@ -97,7 +97,7 @@ def imag(input: Tensor) -> Tensor:
     """
     if not input._key.dtype.is_complex:
         raise RuntimeError("imag is not implemented for tensors with non-complex dtypes.")
-    return _imag_view(input) if input._key.native else METHODS["_imag_part"](input)  # type: ignore[no-any-return]  # an entry
+    return _imag_view(input) if input._key.native else METHODS["_imag_part"](input)
 
 
 METHODS["real"] = property(real)  # type: ignore[assignment]  # members that are read, not called

@@ -315,6 +315,8 @@ def _run_index_add(form: Any, input: Tensor, dim: int, index: Tensor, source: Te
             "source tensor shape must match self tensor shape, excluding the specified dimension. Got self.shape = "
             f"{list(shape)} source.shape = {list(given)}"
         )
+    if len(shape) == 1:
+        within(index, shape[dim], "index out of range in self")
     within(index, shape[dim], BOUNDS.format(dim=dim), RuntimeError)
     return form(_index_add)(input, dim, index, source if alpha == 1 else source * alpha)  # type: ignore[no-any-return]  # an entry
 
@@ -345,7 +347,7 @@ def _run_index_fill(form: Any, input: Tensor, dim: int, index: Tensor, value: An
     index = _vector("index_fill_", index)
     if index._key.dtype.name != "int64":
         raise IndexError("index_fill_(): Expected dtype int64 for index.")
-    within(index, int(input._a.shape[dim]), BOUNDS.format(dim=dim))
+    within(index, int(input._a.shape[dim]), BOUNDS.format(dim=dim), negative=True)
     if isinstance(value, Tensor):
         if value._a.shape:
             raise RuntimeError(
@@ -407,6 +409,11 @@ def put_(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False)
 @composite(inplace=put_, method=True)
 def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
     """Returns ``input`` with ``source`` written, or added, where ``index`` says in the flattened tensor."""
-    within(index, int(input._a.size), "out of range: tried to access index {index} on a tensor of {size} elements.")
+    within(
+        index,
+        int(input._a.size),
+        "out of range: tried to access index {index} on a tensor of {size} elements.",
+        negative=True,
+    )
     flat, places, values = [reshape(t, (-1,)) for t in (input, index, source)]
     return reshape((_index_add if accumulate else _index_copy)(flat, 0, places, values), tuple(input._a.shape))

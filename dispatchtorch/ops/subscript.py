@@ -10,12 +10,16 @@ from collections.abc import Iterator
 from operator import index as as_index
 from typing import Any
 
+from dispatchtorch._base.dtypes import FLOATING
+from dispatchtorch.dispatch.modes import modes
+from dispatchtorch.dispatch.record import refresh
 from dispatchtorch.dispatch.table import FUNCTIONS, METHODS
-from dispatchtorch.dispatch.views import attach
+from dispatchtorch.dispatch.views import attach, track_view, view_key
 from dispatchtorch.ops.index import index_by, mask_positions, put_by
 from dispatchtorch.ops.pieces import _select, _slice
 from dispatchtorch.ops.view import _alias, expand, named, reshape, unsqueeze
-from dispatchtorch.tensor.tensor import Tensor
+from dispatchtorch.tensor.pieces import basic_index
+from dispatchtorch.tensor.tensor import Tensor, cell_of, lens_of, view_of
 
 Spec = dict[int, Tensor]  # dimension of the view -> the tensor that indexes it
 
@@ -151,6 +155,43 @@ def _check_item(item: Any) -> int:
         raise IndexError(NOT_AN_INDEX.format(type(item).__name__)) from None
 
 
+def _is_plain(index: tuple[Any, ...]) -> bool:
+    """Returns whether a subscript holds only what any library reads as torch does: integers, forward slices, a gap."""
+    gaps = 0
+    for item in index:
+        kind = type(item)
+        if kind is slice:
+            step = item.step
+            if step is not None and (type(step) is not int or step <= 0):
+                return False
+        elif item is Ellipsis:
+            gaps += 1
+        elif kind is not int:
+            return False
+    return gaps < 2 and len(index) > 0
+
+
+def _plain_view(self: Tensor, index: tuple[Any, ...]) -> Tensor | None:
+    """Returns the library's own view of a plain subscript in one step; None where history is kept, or for an error."""
+    if self._key.view:
+        refresh(self)
+    if (self._key.requires and modes.grad) or not _is_plain(index):
+        return None
+    if not self._key.native:
+        lens = basic_index(lens_of(self), index)
+        v = view_of(self, lens)
+        v._key = view_key(self._key, not lens.shape)
+        track_view(None, get_item, self, v, (index,), "")
+        return v
+    try:
+        raw = self._a[index if Ellipsis in index else (*index, ...)]
+    except IndexError:
+        return None
+    if not raw.size:
+        return None
+    return attach(get_item, self, raw, (index,))
+
+
 def get_item(self: Tensor, index: Any) -> Tensor:
     """Returns a view for a basic subscript, a copy where tensors or sequences take part."""
     if type(index) is int:
@@ -162,6 +203,10 @@ def get_item(self: Tensor, index: Any) -> Tensor:
         return _take_one(self, 0, index, 0)
     if type(index) is slice:
         return _take_range(self, 0, index, True)
+    if type(index) is tuple:
+        plain = _plain_view(self, index)
+        if plain is not None:
+            return plain
     v, spec = _unpack(self, index)
     if spec:
         return index_by(v, spec)
@@ -179,8 +224,28 @@ def _as_value(t: Tensor, value: Any) -> Tensor:
     return METHODS["new_tensor"](t, value)  # type: ignore[no-any-return]  # an entry of the table
 
 
+def _write_number(self: Tensor, index: Any, value: Any) -> bool:
+    """Writes a number where a plain subscript says, if no history is at stake; returns whether it did."""
+    key, extra = self._key, self._extra
+    if key.requires or (key.view and extra is not None and extra.base is not None and extra.base._key.requires):
+        return False
+    if type(index) is not int and not _is_plain(index if type(index) is tuple else (index,)):
+        return False
+    a = self._a
+    if 0 in a.strides or (key.dtype.category < FLOATING and type(value) is float):
+        return False
+    try:
+        a[index] = value
+    except (IndexError, ValueError, OverflowError):  # in torch's words, by the long way
+        return False
+    cell_of(self).version += 1
+    return True
+
+
 def set_item(self: Tensor, index: Any, value: Any) -> None:
     """Writes ``value``, broadcast, to what the subscript names; views and the base see it."""
+    if type(value) in (float, int, bool) and self._key.native and _write_number(self, index, value):
+        return
     spec: Spec = {}
     if type(index) is int:
         v = _take_one(self, 0, index, 0)

@@ -11,16 +11,17 @@ from operator import index as as_index
 from typing import Any
 
 from dispatchtorch._base.dtypes import DType
+from dispatchtorch.dispatch.modes import modes
 from dispatchtorch.dispatch.node import Node
 from dispatchtorch.dispatch.table import FUNCTIONS, METHODS, composite, primitive
 from dispatchtorch.dispatch.table import view as declare_view
-from dispatchtorch.dispatch.views import attach
+from dispatchtorch.dispatch.views import attach, view_key
 from dispatchtorch.ops.reinterpret import TensorLens, view_dtype
 from dispatchtorch.ops.samples import Maker, Sample
 from dispatchtorch.tensor import geometry
 from dispatchtorch.tensor.lens import Lens
 from dispatchtorch.tensor.sizes import broadcast_shapes, flatten_shape, infer_shape, numel, unflatten_shape
-from dispatchtorch.tensor.tensor import Tensor, lens_of
+from dispatchtorch.tensor.tensor import Extra, Tensor, lens_of, new
 
 __all__ = ["Ints", "TensorLens", "expand", "ints_of", "named"]
 __all__ += ["permute", "reshape", "squeeze", "transpose", "unsqueeze"]
@@ -99,15 +100,21 @@ def _view_method(input: Tensor, *shape: Any, size: Any = None, dtype: DType | No
     tensor([[0, 1, 2],
             [3, 4, 5]])
     """
-    a = input._a
-    if shape and input._key.native and a.flags.c_contiguous and 1 not in a.shape:  # as in `_native_view`
+    a, key, cell = input._a, input._key, input._cell
+    if shape and key.native and a.flags.c_contiguous and 1 not in a.shape:  # as in `_native_view`
         try:
-            out = a.reshape(*shape)
-            got = out.shape
-            if got == shape or got == shape[0]:
-                return attach(_view, input, out, (got,))
+            raw = a.reshape(*shape)
         except (ValueError, TypeError):  # in torch's words, below
-            pass
+            raw = a
+        got = raw.shape
+        if got == shape or got == shape[0]:
+            if key.view or key.requires or cell is None or cell.storage is None or not modes.grad:
+                return attach(_view, input, raw, (got,))
+            v = new(Tensor)  # `attach`, for a base without history: a call saved is a tenth of the time
+            v._a, v._cell, v._edge, v._key = raw, cell, None, view_key(key, not got)
+            extra = v._extra = new(Extra)
+            extra.base, extra.replay, extra.seen = input, ((_view, (got,)),), cell.rebased
+            return v
     if shape and isinstance(shape[0], DType):
         dtype = shape[0]
     return view_dtype(input, dtype) if dtype is not None else _view(input, ints_of(shape, "view", size))
@@ -131,13 +138,14 @@ def reshape(input: Tensor, *size: Any, shape: Any = None) -> Tensor:
             [2, 3]])
     """
     wanted = ints_of(size, "reshape", shape)
-    a = input._a
-    if input._key.native and a.flags.c_contiguous:
-        return _view(input, wanted)
+    a, key = input._a, input._key
+    if key.native and a.flags.c_contiguous:
+        raw = _native_view(a, wanted)
+        return _view(input, wanted) if raw is None else attach(_view, input, raw, (wanted,))
     lens = lens_of(input)
     if geometry.reshape_geometry(lens, wanted) is not None:
         return _view(input, wanted)
-    return _unsafe_view(METHODS["clone"](input), infer_shape(wanted, numel(lens.shape)))
+    return _unsafe_view(METHODS["contiguous"](input), infer_shape(wanted, numel(lens.shape)))
 
 
 @composite(method=True, function=False)
@@ -320,7 +328,16 @@ def _squeeze_all(input: TensorLens) -> Lens:
     return geometry.squeeze(input)
 
 
-@declare_view(grad={"input": lambda g, input_shape: reshape(g, input_shape)}, node="SqueezeBackward1")
+def _native_squeeze(a: Any, dim: int) -> Any:
+    try:
+        return a.squeeze(dim) if a.size else None
+    except ValueError:  # nothing to squeeze, or no such dimension
+        return None
+
+
+@declare_view(
+    grad={"input": lambda g, input_shape: reshape(g, input_shape)}, native=_native_squeeze, node="SqueezeBackward1"
+)
 def _squeeze_one(input: TensorLens, dim: int) -> Lens:
     return geometry.squeeze(input, dim)
 
@@ -356,7 +373,20 @@ def unsqueeze_samples(make: Maker) -> Iterator[Sample]:
     yield Sample((make(), 0))
 
 
-@declare_view(grad={"input": lambda g, dim: _squeeze_one(g, dim)}, method=True, samples=unsqueeze_samples)
+def _native_unsqueeze(a: Any, dim: int) -> Any:
+    if not a.flags.c_contiguous or 1 in a.shape or not -a.ndim <= dim + 1 <= a.ndim + 1:  # as in `_native_view`
+        return None
+    shape = list(a.shape)
+    shape.insert(dim if dim >= 0 else dim + a.ndim + 1, 1)
+    return a.reshape(shape) if a.size else None
+
+
+@declare_view(
+    grad={"input": lambda g, dim: _squeeze_one(g, dim)},
+    native=_native_unsqueeze,
+    method=True,
+    samples=unsqueeze_samples,
+)
 def unsqueeze(input: TensorLens, dim: int) -> Lens:
     """Returns a view with a dimension of size 1 put in at ``dim``.
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from dispatchtorch.plugin import Kernel
+from dispatchtorch_numpy.kernels.bare import bare
 
 __all__ = ["KERNELS"]
 
@@ -15,6 +16,7 @@ Array = np.ndarray[Any, Any]
 Ints = tuple[int, ...]
 
 
+@bare
 def _index(a: Array, indices: Sequence[Array], dims: Ints) -> Array:
     if len(dims) == 1:
         return a.take(indices[0], axis=dims[0])
@@ -24,17 +26,58 @@ def _index(a: Array, indices: Sequence[Array], dims: Ints) -> Array:
     return np.ascontiguousarray(a[tuple(where)])
 
 
+@bare
+def _index_select(a: Array, dim: int, index: Array) -> Array:
+    return a.take(index, axis=dim)
+
+
+@bare
+def _embedding(weight: Array, indices: Array, padding_idx: int, scale: bool, sparse: bool) -> Array:
+    return weight.take(indices, axis=0)
+
+
+@bare
+def _gather(a: Array, dim: int, index: Array) -> Array:
+    where: Any = tuple(
+        [
+            index if d == dim else np.arange(n).reshape((1,) * d + (n,) + (1,) * (index.ndim - d - 1))
+            for d, n in enumerate(index.shape)
+        ]
+    )
+    return np.ascontiguousarray(a[where])
+
+
+@bare
 def _cat(arrays: Sequence[Array], dim: int) -> Array:
-    first = arrays[0]
-    size = sum([a.shape[dim] for a in arrays])
-    out = np.empty((*first.shape[:dim], size, *first.shape[dim + 1 :]), first.dtype)
-    return np.concatenate(arrays, axis=dim, out=out)
+    out = np.concatenate(arrays, axis=dim)
+    return out if out.flags.c_contiguous else np.ascontiguousarray(out)
 
 
+@bare
 def _stack(arrays: Sequence[Array], dim: int) -> Array:
     first = arrays[0]
     out = np.empty((*first.shape[:dim], len(arrays), *first.shape[dim:]), first.dtype)
     return np.stack(arrays, axis=dim, out=out)
+
+
+@bare
+def _unsafe_view(a: Array, shape: Ints) -> Array:
+    return a.reshape(shape)
+
+
+@bare
+def _select_backward(g: Array, shape: Ints, dim: int, index: int) -> Array:
+    out = np.zeros(shape, g.dtype)
+    where: Any = (*(slice(None),) * (dim % len(shape)), index)
+    out[where] = g
+    return out
+
+
+@bare
+def _slice_backward(g: Array, shape: Ints, dim: int, start: int | None, stop: int | None, step: int) -> Array:
+    out = np.zeros(shape, g.dtype)
+    out[(*(slice(None),) * (dim % len(shape)), slice(start, stop, step))] = g
+    return out
 
 
 def _add_rows(out: Array, index: Array, rows: Array) -> None:
@@ -62,6 +105,20 @@ def _embedding_backward(g: Array, indices: Array, count: int, padding_idx: int, 
     return out
 
 
+def _index_backward(g: Array, indices: Sequence[Array], shape: Ints, dims: Ints) -> Array:
+    out = np.zeros(shape, g.dtype)
+    if dims == (0,) and len(shape) > 1 and g.size:
+        index = indices[0].reshape(-1)
+        _add_rows(out, index % shape[0], g.reshape(index.size, *shape[1:]))
+        return out
+    where: list[Any] = [slice(None)] * len(shape)
+    for dim, index in zip(dims, indices, strict=True):
+        where[dim] = index
+    at: Any = tuple(where)
+    np.add.at(out, at, g)
+    return out
+
+
 def _index_add(a: Array, dim: int, index: Array, source: Array) -> Array:
     out = a.copy()
     if dim == 0 and index.size and a.ndim > 1 and a.size:
@@ -72,10 +129,8 @@ def _index_add(a: Array, dim: int, index: Array, source: Array) -> Array:
     return out
 
 
-KERNELS: Final[dict[str, Kernel]] = {
-    "_index": _index,
-    "_cat": _cat,
-    "_stack": _stack,
-    "_embedding_backward": _embedding_backward,
-    "_index_add": _index_add,
-}
+_ALL: Final = (
+    *(_index, _index_select, _embedding, _gather, _cat, _stack, _unsafe_view, _select_backward, _slice_backward),
+    *(_embedding_backward, _index_backward, _index_add),
+)
+KERNELS: Final[dict[str, Kernel]] = {kernel.__name__: kernel for kernel in _ALL}
