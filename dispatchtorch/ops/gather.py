@@ -12,7 +12,8 @@ from dispatchtorch.dispatch.table import FUNCTIONS, METHODS, composite, primitiv
 from dispatchtorch.ops.index import int_index, within
 from dispatchtorch.ops.samples import Maker, Sample
 from dispatchtorch.ops.scatter import _index_add, _scatter_add
-from dispatchtorch.ops.view import Ints, expand, named, reshape
+from dispatchtorch.ops.singleton import expand
+from dispatchtorch.ops.view import Ints, named, reshape
 from dispatchtorch.tensor.sizes import broadcast_shapes, wrap_dim
 from dispatchtorch.tensor.tensor import Tensor
 

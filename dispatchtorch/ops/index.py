@@ -14,7 +14,8 @@ from dispatchtorch.dispatch.modes import modes
 from dispatchtorch.dispatch.record import requires
 from dispatchtorch.dispatch.table import FUNCTIONS, METHODS, composite, primitive
 from dispatchtorch.ops.samples import Maker, Sample
-from dispatchtorch.ops.view import Ints, expand, named, reshape
+from dispatchtorch.ops.singleton import expand
+from dispatchtorch.ops.view import Ints, named, reshape
 from dispatchtorch.tensor.sizes import broadcast_shapes
 from dispatchtorch.tensor.tensor import Tensor, cell_of, read
 

@@ -11,7 +11,8 @@ from dispatchtorch._base.dtypes import DType, int64
 from dispatchtorch.dispatch.plans import promoted
 from dispatchtorch.dispatch.table import FUNCTIONS, METHODS, composite, primitive
 from dispatchtorch.ops.samples import Maker, Sample
-from dispatchtorch.ops.view import Ints, expand, named, reshape
+from dispatchtorch.ops.singleton import expand
+from dispatchtorch.ops.view import Ints, named, reshape
 from dispatchtorch.tensor.sizes import wrap_dim
 from dispatchtorch.tensor.tensor import Tensor
 

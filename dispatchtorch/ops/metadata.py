@@ -12,7 +12,8 @@ from dispatchtorch.dispatch.modes import modes
 from dispatchtorch.dispatch.record import check_inplace
 from dispatchtorch.dispatch.table import METHODS
 from dispatchtorch.ops.pieces import as_strided
-from dispatchtorch.ops.view import ints_of, named, squeeze, t, transpose, unsqueeze
+from dispatchtorch.ops.singleton import squeeze, unsqueeze
+from dispatchtorch.ops.view import ints_of, named, t, transpose
 from dispatchtorch.plugin.backend import Array
 from dispatchtorch.tensor.lens import contiguous_lens, span
 from dispatchtorch.tensor.sizes import numel

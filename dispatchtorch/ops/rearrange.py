@@ -9,7 +9,8 @@ from dispatchtorch._base.dtypes import DType, float64, int64
 from dispatchtorch.dispatch.table import FUNCTIONS, METHODS, composite, primitive
 from dispatchtorch.ops.pieces import diagonal
 from dispatchtorch.ops.samples import Maker, Sample
-from dispatchtorch.ops.view import Ints, expand, ints_of, named, reshape
+from dispatchtorch.ops.singleton import expand
+from dispatchtorch.ops.view import Ints, ints_of, named, reshape
 from dispatchtorch.tensor.sizes import numel, wrap_dim, wrap_dims
 from dispatchtorch.tensor.tensor import Tensor
 

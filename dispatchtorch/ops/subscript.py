@@ -17,7 +17,8 @@ from dispatchtorch.dispatch.table import FUNCTIONS, METHODS
 from dispatchtorch.dispatch.views import attach, track_view, view_key
 from dispatchtorch.ops.index import index_by, mask_positions, put_by
 from dispatchtorch.ops.pieces import _select, _slice
-from dispatchtorch.ops.view import _alias, expand, named, reshape, unsqueeze
+from dispatchtorch.ops.singleton import expand, unsqueeze
+from dispatchtorch.ops.view import _alias, named, reshape
 from dispatchtorch.tensor.pieces import basic_index
 from dispatchtorch.tensor.tensor import Tensor, cell_of, lens_of, view_of
 

@@ -74,4 +74,5 @@ def is_view(name):
         "dispatchtorch.ops.view",
         "dispatchtorch.ops.pieces",
         "dispatchtorch.ops.reinterpret",
+        "dispatchtorch.ops.singleton",
     }
