@@ -11,10 +11,12 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from dispatchtorch._base.dtypes import FLOATING, DType
+from dispatchtorch.dispatch.general import general
 from dispatchtorch.dispatch.modes import modes
 from dispatchtorch.dispatch.node import Node, next_seq
 from dispatchtorch.dispatch.op import DTYPE, STATIC, TENSOR, Op
-from dispatchtorch.dispatch.plans import _checked, general, leading_key
+from dispatchtorch.dispatch.plans import checked_views
+from dispatchtorch.dispatch.promotion import leading_key
 from dispatchtorch.dispatch.record import record
 from dispatchtorch.dispatch.resolve import kernel_for, result_key
 from dispatchtorch.plugin.backend import Kernel, KernelCall
@@ -107,7 +109,7 @@ def _plan(
     if any(needs) and op.rules and lead.dtype.category >= FLOATING:
         tracked = _tracked_pair if len(keys) == 2 else _tracked_triple
         plan = tracked(op, plan, plain_key.as_requires(True), zero_key.as_requires(True), needs)
-    return _checked(plan, entry) if any(key is not None and key.view for key in keys) else plan
+    return checked_views(plan, entry) if any(key is not None and key.view for key in keys) else plan
 
 
 def _failure(lead: Key, kernel: Kernel, check: Check | None) -> Callable[..., Any]:
@@ -121,9 +123,7 @@ def _failure(lead: Key, kernel: Kernel, check: Check | None) -> Callable[..., An
     return failed
 
 
-def _plain_pair(
-    kernel: Kernel, key: Key, zero: Key, failed: Callable[..., Any], native: bool
-) -> Callable[..., Any]:
+def _plain_pair(kernel: Kernel, key: Key, zero: Key, failed: Callable[..., Any], native: bool) -> Callable[..., Any]:
     def plain(x: Tensor, y: Tensor) -> Tensor:
         try:
             a = kernel(x._a, y._a)
@@ -143,9 +143,7 @@ def _plain_pair(
     return plain if native else through_lens
 
 
-def _plain_triple(
-    kernel: Kernel, key: Key, zero: Key, failed: Callable[..., Any], native: bool
-) -> Callable[..., Any]:
+def _plain_triple(kernel: Kernel, key: Key, zero: Key, failed: Callable[..., Any], native: bool) -> Callable[..., Any]:
     def plain(x: Tensor, y: Tensor, z: Tensor | None) -> Tensor:
         try:
             a = kernel(x._a, y._a, None if z is None else z._a)
@@ -301,7 +299,7 @@ def _static_plan(op: Op, input: Tensor, args: tuple[Any, ...], entry: Callable[.
 
 
 def _with_args(plan: Callable[..., Any], args: tuple[Any, ...], entry: Callable[..., Any]) -> Callable[..., Any]:
-    return _checked(plan, lambda x: entry(x, *args))
+    return checked_views(plan, lambda x: entry(x, *args))
 
 
 def _several_plan(

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from dispatchtorch._base.dtypes import FLOATING, DType
+from dispatchtorch.dispatch.general import raw_result
 from dispatchtorch.dispatch.modes import modes
 from dispatchtorch.dispatch.op import TENSOR, Op
-from dispatchtorch.dispatch.plans import raw_result
 from dispatchtorch.dispatch.record import check_inplace, make_node, rebase, refresh, requires
 from dispatchtorch.dispatch.resolve import kernel_for
 from dispatchtorch.plugin.backend import KernelCall
@@ -77,7 +77,11 @@ def _fast_kernel(op: Op, pair: tuple[Any, Any]) -> Any:
             return False
         if second.device != first.device:
             return False
-    elif second not in (bool, int, float) or (second is float) > first.dtype.is_floating_point or first.dtype.category == 0:
+    elif (
+        second not in (bool, int, float)
+        or (second is float) > first.dtype.is_floating_point
+        or first.dtype.category == 0
+    ):
         return False
     if op.check is not None:
         op.check(pair, first.dtype)
@@ -107,9 +111,7 @@ def inplace(op: Op, args: Sequence[Any]) -> Tensor:
     raw, lead, result = raw_result(op, args)
     shape = tuple(t._a.shape)
     if tuple(raw.shape) != shape:
-        raise RuntimeError(
-            f"output with shape {list(shape)} doesn't match the broadcast shape {list(raw.shape)}"
-        )
+        raise RuntimeError(f"output with shape {list(shape)} doesn't match the broadcast shape {list(raw.shape)}")
     if result is not None and not can_cast(result, t._key.dtype):
         raise RuntimeError(
             f"result type {result.legacy} can't be cast to the desired output type {t._key.dtype.legacy}"

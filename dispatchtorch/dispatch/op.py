@@ -21,7 +21,10 @@ MaskTensor: TypeAlias = Tensor  # annotates a bool argument that takes no part i
 TENSOR, LIST, NUMBER, STATIC, DTYPE = range(5)
 TABLE: Final[dict[str, Op]] = {}  # every op that has a kernel, by name
 _GIVEN: Final = ("g", "out", "needs")  # what a derivative may name besides the op's parameters and their facts
-_FACTS: Final = ("_shape", "_dtype")  # `input_shape` is remembered without keeping `input` alive or checking its version
+_FACTS: Final = (
+    "_shape",
+    "_dtype",
+)  # `input_shape` is remembered without keeping `input` alive or checking its version
 
 
 def kind_of(annotation: str) -> int:

@@ -13,7 +13,7 @@ from typing import Any, Final
 from dispatchtorch.dispatch.modes import modes
 from dispatchtorch.dispatch.node import Node, bare_name, edge_of, next_seq
 from dispatchtorch.dispatch.op import LIST, TENSOR, Op
-from dispatchtorch.tensor.tensor import Tensor, cell_of, extra_of, new
+from dispatchtorch.tensor.tensor import Tensor, cell_of, new
 
 __all__ = ["check_inplace", "rebase", "record", "refresh", "requires"]
 

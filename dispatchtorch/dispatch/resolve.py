@@ -36,7 +36,12 @@ def climb(op: Op, backend: Backend, key: Key | None = None) -> tuple[Kernel | No
         if take:
             chosen = found
 
-    rung("override hook", plugins.kernel_override(op.name.strip("_"), backend.name), "a plugin's kernel", "no plugin answers")
+    rung(
+        "override hook",
+        plugins.kernel_override(op.name.strip("_"), backend.name),
+        "a plugin's kernel",
+        "no plugin answers",
+    )
     rung("backend kernel", backend.kernels.get(op.name), "the backend's own", "the backend gives none")
     shared = numpylike.KERNELS.get(op.name)
     rung(

@@ -11,8 +11,8 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
-from dispatchtorch.dispatch.hot import make_hot_entry
 from dispatchtorch._base.dtypes import DType
+from dispatchtorch.dispatch.hot import make_hot_entry
 from dispatchtorch.dispatch.inplace import can_cast, make_inplace, write_raw
 from dispatchtorch.dispatch.modes import modes
 from dispatchtorch.dispatch.node import Node
@@ -43,7 +43,11 @@ when_plugins_change(forget_plans)
 def _has_body(function: Callable[..., Any]) -> bool:
     """Returns whether a paragraph has more than a docstring and ``...``."""
     code = function.__code__  # type: ignore[attr-defined]  # paragraphs are plain functions
-    return bool(code.co_names) or len(code.co_consts) > 2 or any(c is not None and c is not Ellipsis for c in code.co_consts[1:])
+    return (
+        bool(code.co_names)
+        or len(code.co_consts) > 2
+        or any(c is not None and c is not Ellipsis for c in code.co_consts[1:])
+    )
 
 
 def _register(op: Op, entry: Callable[..., Any]) -> None:
@@ -275,5 +279,3 @@ def install(cls: type[Tensor]) -> None:
     """Gives the Tensor class every method of the table; called once, when all families are declared."""
     for name, function in METHODS.items():
         setattr(cls, name, function)
-
-

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from dispatchtorch._base.dtypes import DType, int64
-from dispatchtorch.dispatch.plans import promoted
+from dispatchtorch.dispatch.promotion import promoted
 from dispatchtorch.dispatch.table import FUNCTIONS, METHODS, composite, primitive
 from dispatchtorch.ops.samples import Maker, Sample
 from dispatchtorch.ops.singleton import expand

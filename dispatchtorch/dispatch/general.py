@@ -1,0 +1,129 @@
+"""The general path of a call: any number of arguments of any kind, with loops where the hot plans have none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from dispatchtorch._base.dtypes import (
+    FLOATING,
+    DType,
+)
+from dispatchtorch.dispatch.modes import modes
+from dispatchtorch.dispatch.op import DTYPE, LIST, STATIC, TENSOR, Op
+from dispatchtorch.dispatch.promotion import NUMBERS, leading_key, pointwise_kernel, recover
+from dispatchtorch.dispatch.record import record, refresh, requires
+from dispatchtorch.dispatch.resolve import kernel_for, result_key
+from dispatchtorch.plugin.backend import KernelCall
+from dispatchtorch.tensor.key import Key
+from dispatchtorch.tensor.tensor import Tensor, new, read
+
+__all__ = ["create", "general", "raw_result"]
+
+
+def _as_tensor_error(op: Op, position: int, value: Any) -> TypeError:
+    return TypeError(
+        f"{op.name.strip('_')}(): argument '{op.params[position]}' (position {position + 1}) must be Tensor, "
+        f"not {type(value).__name__}"
+    )
+
+
+def raw_result(op: Op, args: Sequence[Any]) -> tuple[Any, Key, DType | None]:
+    """Returns the raw result of a call, the key that led it, and its dtype where the op's rule fixes it."""
+    keys: list[Any] = []
+    raws: list[Any] = []
+    for position, (value, kind) in enumerate(zip(args, op.kinds, strict=True)):
+        if kind == TENSOR:
+            if isinstance(value, Tensor):
+                if value._key.view:
+                    refresh(value)
+                keys.append(value._key)
+                raws.append(read(value))
+            elif isinstance(value, NUMBERS) and op.numbers[position]:
+                if type(value) not in NUMBERS:  # a numpy.float64 or an IntEnum: what Python number it is
+                    value = next(kind(value) for kind in NUMBERS if isinstance(value, kind))  # type: ignore[arg-type]  # tested
+                keys.append(type(value))
+                raws.append(value)
+            elif value is None and op.defaults[position] is None:
+                keys.append(None)
+                raws.append(None)
+            elif op.numbers[position] and type(value).__module__ == "numpy" and getattr(value, "shape", None) == ():
+                value = value.item()
+                keys.append(type(value))
+                raws.append(value)
+            else:
+                raise _as_tensor_error(op, position, value)
+        elif kind == LIST:
+            for member in value:
+                if not isinstance(member, Tensor):
+                    raise _as_tensor_error(op, position, member)
+                if member._key.view:
+                    refresh(member)
+                keys.append(member._key)
+            raws.append([read(member) for member in value])
+        else:
+            raws.append(value)
+    if op.pointwise:
+        return _raw_pointwise(op, tuple(keys), raws)
+    lead = leading_key(op, keys)
+    for position, kind in enumerate(op.kinds):
+        if kind == DTYPE and raws[position] is not None:
+            raws[position] = lead.backend.dtype(raws[position].name)
+    where = (lead.backend, lead.device, lead.dtype)
+    kernel = op.kernels.get(where)
+    if kernel is None:
+        static = tuple(i for i, kind in enumerate(op.kinds) if kind in (STATIC, DTYPE))
+        kernel = op.kernels[where] = kernel_for(op, lead, KernelCall(op.name, static))
+    return kernel(*raws), lead, None
+
+
+def _raw_pointwise(op: Op, keys: tuple[Any, ...], raws: list[Any]) -> tuple[Any, Key, DType | None]:
+    known = tuple([k.fresh(k.zero_dim) if isinstance(k, Key) else k for k in keys])
+    plan = op.kernels.get(known)
+    if plan is None:
+        filled = iter(known)
+        aligned = tuple([next(filled) if kind == TENSOR else None for kind in op.kinds])
+        plan = op.kernels[known] = pointwise_kernel(op, aligned)  # type: ignore[assignment]  # with its key and dtype
+    kernel, lead, result = plan  # type: ignore[misc]  # as above
+    try:
+        return kernel(*raws), lead, result
+    except (ValueError, TypeError, RuntimeWarning, OverflowError) as error:
+        return recover(op, lead, kernel, raws, error), lead, result
+
+
+def general(op: Op, args: Sequence[Any]) -> Any:
+    """Returns the result of calling an op with all its arguments in the schema's order."""
+    foreign = next((a for a in args if not isinstance(a, Tensor) and hasattr(type(a), "__torch_function__")), None)
+    if foreign is not None:
+        return type(foreign).__torch_function__(op.body, (type(foreign),), tuple(args), {})
+    raw, lead, result = raw_result(op, args)
+    several = isinstance(raw, (tuple, list))
+    outs = [_result(r, lead, result) for r in (raw if several else (raw,))]
+    if op.rules and modes.grad and requires(args, op.kinds):
+        if any(o._key.dtype.category >= FLOATING for o in outs):
+            record(op, args, outs, several=several)
+    return tuple(outs) if several else outs[0]
+
+
+def create(op: Op, key: Key, args: Sequence[Any]) -> Tensor:
+    """Returns the result of an op that takes no tensor, with the key's backend, device and dtype."""
+    native = key.backend.dtype(key.dtype.name)
+    kernel = op.kernels.get(key)
+    if kernel is None:
+        static = tuple(i for i, kind in enumerate(op.kinds) if kind in (STATIC, DTYPE))
+        kernel = op.kernels[key] = kernel_for(op, key, KernelCall(op.name, static))
+    raw = kernel(*[native if kind == DTYPE else a for a, kind in zip(args, op.kinds, strict=True)])
+    raw = key.backend.place(raw, str(key.device))
+    t = new(Tensor)
+    t._a = raw
+    t._key = key.fresh(not raw.shape)
+    t._edge = t._cell = t._extra = None
+    return t
+
+
+def _result(raw: Any, lead: Key, result: DType | None) -> Tensor:
+    t = new(Tensor)
+    t._a = raw
+    t._key = lead.as_dtype(result).fresh(not raw.shape) if result is not None else result_key(lead, raw)
+    t._edge = t._cell = t._extra = None
+    return t
