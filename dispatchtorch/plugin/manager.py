@@ -293,7 +293,6 @@ class PluginManager:
 
 
 _everywhere: Final[list[Callable[[], None]]] = []  # listens to every manager, also to those that come later
-_everywhere: list[Callable[[], None]] = []
 _manager: PluginManager | None = None
 _building = threading.Lock()
 
