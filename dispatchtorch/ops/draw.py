@@ -16,9 +16,9 @@ from dispatchtorch.dispatch.modes import modes
 from dispatchtorch.dispatch.op import Op
 from dispatchtorch.dispatch.record import check_inplace, make_node, rebase, record
 from dispatchtorch.dispatch.table import METHODS, with_out
+from dispatchtorch.random import streams
 from dispatchtorch.random.engine import Engine
 from dispatchtorch.random.generator import Generator, default_generator
-from dispatchtorch.random.streams import in_fill_order
 from dispatchtorch.tensor.key import Key
 from dispatchtorch.tensor.lens import Lens, contiguous_strides, has_internal_overlap, is_contiguous
 from dispatchtorch.tensor.lens import is_non_overlapping_and_dense as is_dense
@@ -101,7 +101,7 @@ def made(key: Key, lens: Lens | tuple[int, ...], draw: Draw, requires_grad: bool
     if not isinstance(lens, Lens) or is_contiguous(lens):
         t = wrap(backend.from_host(draw(shape, True), device), key.fresh(not shape))
     else:
-        host = in_fill_order(shape, lens.strides, lambda s: draw(s, False))
+        host = streams.in_fill_order(shape, lens.strides, lambda s: draw(s, False))
         order = sorted(range(len(shape)), key=lambda dim: -lens.strides[dim])
         memory = host.transpose(order)
         t = view_of(wrap(backend.from_host(memory, device), key.fresh(not shape)), lens)
@@ -153,7 +153,7 @@ def fill(t: Tensor, op: Op, draw: Draw, *others: Any) -> Tensor:
     if is_contiguous(lens):
         host = draw(shape, True)
     else:
-        host = in_fill_order(shape, lens.strides, lambda s: draw(s, False))
+        host = streams.in_fill_order(shape, lens.strides, lambda s: draw(s, False))
     key = t._key
     recorded = modes.grad and key.dtype.category >= FLOATING
     node = None

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-import numpy as np
-
 from dispatchtorch._base.dtypes import DType, int64
+from dispatchtorch._base.host import np
 from dispatchtorch.dispatch.table import composite
 from dispatchtorch.ops.create import Where, like_key, new_key
 from dispatchtorch.ops.draw import (

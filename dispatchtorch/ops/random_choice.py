@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import numpy as np
-
 from dispatchtorch._base.dtypes import DType, int64
+from dispatchtorch._base.host import np
 from dispatchtorch.dispatch.table import composite
 from dispatchtorch.ops.create import Where, new_key
 from dispatchtorch.ops.draw import (

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import numpy as np
-
 from dispatchtorch._base.dtypes import DType
+from dispatchtorch._base.host import np
 from dispatchtorch.dispatch.table import METHODS
 from dispatchtorch.ops.draw import Draw, engine_of, fill, real, refuse_complex, whole, zero_rule
 from dispatchtorch.random import streams

@@ -7,10 +7,12 @@ dtypes or tensors.
 from __future__ import annotations
 
 import struct
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-from numpy.typing import NDArray
+from dispatchtorch._base.host import np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["DEFAULT_SEED", "STATE_BYTES", "Engine"]
 

@@ -11,9 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-import numpy as np
-
 from dispatchtorch._base.device import Device
+from dispatchtorch._base.host import np
 from dispatchtorch.random.engine import Engine
 from dispatchtorch.tensor import interop
 from dispatchtorch.tensor.tensor import Tensor

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-from numpy.typing import NDArray
+from dispatchtorch._base.host import np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 from dispatchtorch._base.dtypes import by_name
 

@@ -15,12 +15,14 @@ import contextlib
 import dataclasses
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
+from dispatchtorch._base.host import np
 
-Fetch = Callable[[tuple[slice, ...]], NDArray[Any]]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Fetch = Callable[[tuple[slice, ...]], NDArray[Any]]
 
 
 @dataclasses.dataclass

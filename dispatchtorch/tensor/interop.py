@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-
 from dispatchtorch._base.device import CPU, Device
 from dispatchtorch._base.dtypes import DType, by_name, get_default_dtype
+from dispatchtorch._base.host import np
 from dispatchtorch.plugin.backend import Backend
 from dispatchtorch.plugin.selection import backend_for_device
 from dispatchtorch.tensor.key import intern_key
@@ -87,9 +86,11 @@ def host_of_data(data: Any, dtype: DType | None) -> np.ndarray[Any, Any]:
             raise _refusal(data, dtype)
         if host.dtype.kind == "O":
             raise _refusal(data, dtype)
-        raise TypeError(f"new(): invalid data type '{type(_first(data)).__name__}'") if not isinstance(
-            data, (list, tuple)
-        ) else ValueError(f"too many dimensions '{type(_first(data)).__name__}'")
+        raise (
+            TypeError(f"new(): invalid data type '{type(_first(data)).__name__}'")
+            if not isinstance(data, (list, tuple))
+            else ValueError(f"too many dimensions '{type(_first(data)).__name__}'")
+        )
     _check_range(host, data, dtype)
     if dtype is None:
         dtype = _inferred(host, _first(data))
@@ -161,7 +162,9 @@ def _misfit(data: Any, sizes: list[int], dim: int, real: bool) -> Exception | No
         if not nested:
             return None
         kind = type(data).__name__
-        return TypeError(f"must be real number, not {kind}" if real else f"'{kind}' object cannot be interpreted as an integer")
+        return TypeError(
+            f"must be real number, not {kind}" if real else f"'{kind}' object cannot be interpreted as an integer"
+        )
     if not nested:
         return TypeError("not a sequence")
     if len(data) != sizes[dim]:
