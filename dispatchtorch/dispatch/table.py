@@ -42,7 +42,7 @@ when_plugins_change(forget_plans)
 
 def _has_body(function: Callable[..., Any]) -> bool:
     """Returns whether a paragraph has more than a docstring and ``...``."""
-    code = function.__code__  # type: ignore[attr-defined]  # paragraphs are plain functions
+    code = function.__code__
     return (
         bool(code.co_names)
         or len(code.co_consts) > 2

@@ -36,7 +36,7 @@ def make_view(
     """
     geometry, arity = op.body, op.arity
 
-    def entry(input: Tensor, *args: Any, **kwargs: Any) -> Any:
+    def entry(input: Any, *args: Any, **kwargs: Any) -> Any:
         if kwargs or len(args) + 1 != arity:
             args = op.bind_arguments((input, *args), kwargs)[1:]
         kind = type(input)

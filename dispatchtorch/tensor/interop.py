@@ -21,7 +21,8 @@ def host_dtype(dtype: DType) -> np.dtype[Any]:
     if dtype.name == "bfloat16":
         import ml_dtypes  # an extra: only who asks for bfloat16 pays
 
-        return np.dtype(ml_dtypes.bfloat16)
+        brain: np.dtype[Any] = np.dtype(ml_dtypes.bfloat16)
+        return brain
     return np.dtype(dtype.name)
 
 
