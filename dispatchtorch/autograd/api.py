@@ -10,10 +10,10 @@ from typing import Any, Final
 from dispatchtorch._base.dtypes import FLOATING
 from dispatchtorch.autograd.engine import run, zeros
 from dispatchtorch.autograd.hooks import RemovableHandle
-from dispatchtorch.dispatch.modes import modes
+from dispatchtorch.dispatch.modes import anomaly
 from dispatchtorch.dispatch.node import Node, as_function
 from dispatchtorch.dispatch.record import refresh
-from dispatchtorch.dispatch.table import METHODS
+from dispatchtorch.dispatch.table import METHODS, forget_plans
 from dispatchtorch.tensor.key import Key
 from dispatchtorch.tensor.tensor import Tensor, extra_of, wrap
 
@@ -388,18 +388,25 @@ METHODS.update(
 )
 
 
+def _set_anomaly(mode: bool, check_nan: bool) -> None:
+    if anomaly.on is not mode:
+        anomaly.on = mode
+        forget_plans()  # the hot plans do not ask: they are built for one mode or the other
+    anomaly.check_nan = check_nan
+
+
 class set_detect_anomaly:
     """Turns anomaly mode on or off: backward errors and nans name the forward call that made the node."""
 
     def __init__(self, mode: bool, check_nan: bool = True) -> None:
-        self._before = (modes.anomaly, modes.check_nan)
-        modes.anomaly, modes.check_nan = mode, check_nan
+        self._before = (anomaly.on, anomaly.check_nan)
+        _set_anomaly(mode, check_nan)
 
     def __enter__(self) -> None:
         return None
 
     def __exit__(self, *exc: object) -> None:
-        modes.anomaly, modes.check_nan = self._before
+        _set_anomaly(*self._before)
 
 
 class detect_anomaly(set_detect_anomaly):
@@ -416,14 +423,14 @@ class detect_anomaly(set_detect_anomaly):
 
 def is_anomaly_enabled() -> bool:
     """Returns whether anomaly mode is on."""
-    return modes.anomaly
+    return anomaly.on
 
 
 def is_anomaly_check_nan_enabled() -> bool:
     """Returns whether anomaly mode looks for nans."""
-    return modes.check_nan
+    return anomaly.check_nan
 
 
 def set_anomaly_enabled(mode: bool, check_nan: bool = True) -> None:
     """Turns anomaly mode on or off for this thread."""
-    modes.anomaly, modes.check_nan = mode, check_nan
+    _set_anomaly(mode, check_nan)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from dispatchtorch.dispatch.modes import modes
+from dispatchtorch.dispatch.modes import anomaly
 from dispatchtorch.tensor.tensor import Tensor
 
 __all__ = ["call_hooks", "call_post_hooks", "call_pre_hooks", "run_checked"]
@@ -82,7 +82,7 @@ def run_checked(node: Any, g: Any) -> Any:
         _blame(node)
         raise
     for i, got in enumerate(grads):
-        if modes.check_nan and isinstance(got, Tensor) and bool((got != got).any()):
+        if anomaly.check_nan and isinstance(got, Tensor) and bool((got != got).any()):
             _blame(node)
             raise RuntimeError(f"Function '{node.name()}' returned nan values in its {i}th output.")
     return grads

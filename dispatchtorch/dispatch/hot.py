@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from dispatchtorch._base.dtypes import FLOATING, DType
 from dispatchtorch.dispatch.general import general
-from dispatchtorch.dispatch.modes import modes
+from dispatchtorch.dispatch.modes import anomaly, modes
 from dispatchtorch.dispatch.node import Node, next_seq
 from dispatchtorch.dispatch.op import DTYPE, STATIC, TENSOR, Op
 from dispatchtorch.dispatch.plans import checked_views
@@ -181,7 +181,7 @@ def _tracked_pair(op: Op, plain: Callable[..., Any], key: Key, zero: Key, needs:
         t: Tensor = plain(x, y)
         if not modes.grad:
             return t
-        if modes.anomaly:
+        if anomaly.on:
             record(op, (x, y), (t,), several=False)
             return t
         shape = t._a.shape
@@ -214,7 +214,7 @@ def _tracked_triple(
         t: Tensor = plain(x, y, z)
         if not modes.grad:
             return t
-        if modes.anomaly or op.saves_out:
+        if anomaly.on or op.saves_out:
             record(op, (x, y, z), (t,), several=False)
             return t
         shape = t._a.shape
@@ -341,7 +341,7 @@ def _tracked_static(
         t: Tensor = plain(x)
         if not modes.grad:
             return t
-        if modes.anomaly:
+        if anomaly.on:
             record(op, (x, *args), (t,), several=False)
             return t
         shape = t._a.shape

@@ -1,11 +1,11 @@
-"""Per-thread modes that ops obey: whether history is recorded, whether tensors are inference tensors."""
+"""Modes that ops obey: a thread's own (is history recorded?) and the process's (anomaly mode, as in torch)."""
 
 from __future__ import annotations
 
 import threading
 from typing import Final
 
-__all__ = ["Modes", "modes"]
+__all__ = ["Anomaly", "Modes", "anomaly", "modes"]
 
 
 class Modes(threading.local):
@@ -13,9 +13,14 @@ class Modes(threading.local):
 
     grad: bool = True
     inference: bool = False
-    anomaly: bool = False
+
+
+class Anomaly:
+    """Whether backward errors name the forward call, and whether nans count as errors; plans are built for either."""
+
+    on: bool = False
     check_nan: bool = True
-    saved_hooks: tuple[tuple[object, object], ...] = ()
 
 
 modes: Final = Modes()
+anomaly: Final = Anomaly()

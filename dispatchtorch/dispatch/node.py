@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Any, Final
 
-from dispatchtorch.dispatch.modes import modes
+from dispatchtorch.dispatch.modes import anomaly
 from dispatchtorch.tensor.tensor import Tensor, new
 
 if TYPE_CHECKING:
@@ -54,10 +54,15 @@ class Node(_Slots):
     special: bool = False  # whether any of the above is set: the engine looks no further where it is not
     materialize: bool = True  # whether missing gradients of some of several outputs arrive as zeros
     alias: str | None = None  # the name to show, where it is not the op's
+    rest: tuple[Any, ...] = ()  # what the name still needs when the tensors are freed
 
     def name(self) -> str:
         """Returns the node's name, as torch calls it: "AddBackward0"."""
         return self.alias or self.op.node_name(self)
+
+    def settings(self) -> tuple[Any, ...]:
+        """Returns what was saved behind the leading tensors, also when these are freed; for an op that names its nodes."""
+        return self.rest if self.saved is FREED else self.saved[self.op.lead :]
 
     @property
     def next_functions(self) -> tuple[tuple[Any, int], ...]:
@@ -74,6 +79,9 @@ class Node(_Slots):
     def release(self) -> None:
         """Drops what was saved; another run raises torch's error."""
         if self.op.keeps:
+            lead = self.op.lead
+            if lead:
+                self.rest = self.saved[lead:]
             self.saved = FREED
             if "out" in self.__dict__:
                 del self.out
@@ -170,5 +178,5 @@ def saved_error(t: Tensor, expected: int) -> RuntimeError:
     return RuntimeError(
         "one of the variables needed for gradient computation has been modified by an inplace operation: "
         f"[{prefix}{t._key.dtype.legacy}Tensor [{shape}]]{origin} is at version {found}; expected version {expected} "
-        f"instead. Hint: {_TRACED if modes.anomaly else _UNTRACED}"
+        f"instead. Hint: {_TRACED if anomaly.on else _UNTRACED}"
     )

@@ -14,7 +14,7 @@ from dispatchtorch._base.dtypes import (
     DType,
 )
 from dispatchtorch.dispatch.general import general
-from dispatchtorch.dispatch.modes import modes
+from dispatchtorch.dispatch.modes import anomaly, modes
 from dispatchtorch.dispatch.node import Node, next_seq
 from dispatchtorch.dispatch.op import LIST, TENSOR, Op
 from dispatchtorch.dispatch.promotion import NUMBERS, dtypes_of, pointwise_kernel, promoted, recover
@@ -26,6 +26,7 @@ from dispatchtorch.tensor.tensor import Parameter, Tensor, cell_of, new, read
 
 __all__ = ["checked_views", "make_entry", "make_operator"]
 
+_NOTHING: Final = (None, None)
 _PLAIN: Final = 128  # below it, every dtype holds a number without complaint
 
 
@@ -210,12 +211,15 @@ def _unary_plan(op: Op, key: Key, entry: Callable[..., Any]) -> Callable[..., An
         return plain if not key.view else checked_views(plain, entry)
     grad_key, saves, saves_out = plain_key.as_requires(True), op.saves[0], op.saves_out
 
+    def recorded(x: Tensor) -> Tensor:
+        t = plain(x)
+        if modes.grad:
+            record(op, (x,), (t,), several=False)
+        return t
+
     def tracked(x: Tensor) -> Tensor:
         t = plain(x)
         if modes.grad:
-            if modes.anomaly or op.facts:
-                record(op, (x,), (t,), several=False)
-                return t
             t._key = grad_key
             node = t._edge = new(Node)
             node.op, node.seq, node.shape = op, next_seq(), t._a.shape
@@ -231,7 +235,8 @@ def _unary_plan(op: Op, key: Key, entry: Callable[..., Any]) -> Callable[..., An
                 node.out = ((t._a, grad_key, cell_of(t), 0),)
         return t
 
-    return tracked if not key.view else checked_views(tracked, entry)
+    chosen = recorded if op.facts or anomaly.on else tracked
+    return chosen if not key.view else checked_views(chosen, entry)
 
 
 def _binary_plan(op: Op, first: Key, second: Any, entry: Callable[..., Any]) -> Callable[..., Any] | None:
@@ -335,31 +340,36 @@ def _lens_binary(op: Op, kernel: Kernel, lead: Key, key: Key) -> Callable[..., A
 def _tracked_binary(
     op: Op, plain: Callable[..., Any], grad_key: Key, need_first: bool, need_second: bool, two: bool
 ) -> Callable[..., Any]:
-    both = op.targets == (0, 1) and not op.facts
     needed = [rule for rule, need in zip(op.rules, (need_first, need_second), strict=False) if need]
     save_first, save_second = (any(i in rule.saves for rule in needed) for i in (0, 1))
-    saves_out = op.saves_out
+    saves, saves_out = save_first or save_second, op.saves_out
+
+    def recorded(x: Tensor, y: Any) -> Tensor:
+        t: Tensor = plain(x, y)
+        if modes.grad:
+            record(op, (x, y), (t,), several=False)
+        return t
 
     def tracked(x: Tensor, y: Any) -> Tensor:
-        t = plain(x, y)
+        t: Tensor = plain(x, y)
         if not modes.grad:
-            return t  # type: ignore[no-any-return]  # plans are typed by what they serve
-        if modes.anomaly or not both:
-            record(op, (x, y), (t,), several=False)
-            return t  # type: ignore[no-any-return]  # as above
+            return t
         t._key = grad_key
         node = t._edge = new(Node)
         node.op = op
         node.seq = next_seq()
         node.shape = t._a.shape
         node.edges = ((x._edge or x) if need_first else None, (y._edge or y) if need_second else None)
-        node.saved = (x if save_first else None, y if save_second else None)
-        if (save_first and x._cell is not None) or (save_second and two and y._cell is not None):
-            node.versions = (x._version, y._version if two else 0)
+        if saves:
+            node.saved = (x if save_first else None, y if save_second else None)
+            if (save_first and x._cell is not None) or (save_second and two and y._cell is not None):
+                node.versions = (x._version, y._version if two else 0)
+            else:
+                node.versions = None
         else:
-            node.versions = None
+            node.saved, node.versions = _NOTHING, None
         if saves_out:
             node.out = ((t._a, grad_key, cell_of(t), 0),)
-        return t  # type: ignore[no-any-return]  # as above
+        return t
 
-    return tracked
+    return tracked if op.targets == (0, 1) and not op.facts and not anomaly.on else recorded

@@ -10,7 +10,7 @@ import weakref
 from collections.abc import Sequence
 from typing import Any, Final
 
-from dispatchtorch.dispatch.modes import modes
+from dispatchtorch.dispatch.modes import anomaly, modes
 from dispatchtorch.dispatch.node import Node, bare_name, edge_of, next_seq
 from dispatchtorch.dispatch.op import LIST, TENSOR, Op
 from dispatchtorch.tensor.tensor import Tensor, cell_of, new
@@ -43,7 +43,7 @@ def make_node(op: Op, args: Sequence[Any]) -> Node:
             edges.append(edge_of(value) if isinstance(value, Tensor) else None)
     node.edges = tuple(edges)
     save(node, op, args)
-    if modes.anomaly:
+    if anomaly.on:
         node.where = "".join(traceback.format_stack()[:-2])
         node.special = True
     return node

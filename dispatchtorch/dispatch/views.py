@@ -3,28 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any
 
 from dispatchtorch._base.dtypes import FLOATING, DType
 from dispatchtorch.dispatch.modes import modes
 from dispatchtorch.dispatch.op import Op
 from dispatchtorch.dispatch.record import record, refresh
-from dispatchtorch.tensor.key import Key
 from dispatchtorch.tensor.lens import Lens
 from dispatchtorch.tensor.tensor import Extra, Parameter, Tensor, lens_of, new, storage_of, view_of
 
-__all__ = ["attach", "make_view", "track_view", "view_key"]
-
-_view_keys: Final[dict[Key, tuple[Key, Key]]] = {}  # of a dimensioned and of a 0-dimensional view
-
-
-def view_key(key: Key, zero_dim: bool) -> Key:
-    """Returns the key of a fresh view of a tensor with ``key``; one look-up, for this is the hot path of views."""
-    pair = _view_keys.get(key)
-    if pair is None:
-        pair = _view_keys[key] = (key.fresh(False, False, True), key.fresh(True, False, True))
-    return pair[zero_dim]
-
+__all__ = ["attach", "make_view", "track_view"]
 
 def make_view(
     op: Op, native: Callable[..., Any] | None, recast: Callable[..., DType] | None = None
@@ -55,7 +43,7 @@ def make_view(
         if type(found) is not Lens:
             return _several(op, entry, input, args, [view_of(input, lens) for lens in found])
         v = view_of(input, found)
-        v._key = view_key(input._key, not found.shape)
+        v._key = input._key.views()[not found.shape]
         track_view(op, entry, input, v, args, "")
         return v
 
@@ -81,8 +69,7 @@ def attach(entry: Callable[..., Any], input: Tensor, raw: Any, args: tuple[Any, 
     v._a = raw
     v._cell = cell
     v._edge = None
-    pair = _view_keys.get(key)
-    v._key = view_key(key, not raw.shape) if pair is None else pair[not raw.shape]
+    v._key = (key._views or key.views())[not raw.shape]
     extra = v._extra = new(Extra)
     above = input._extra
     if above is None or above.base is None:
@@ -162,7 +149,7 @@ def _several(
 ) -> tuple[Tensor, ...]:
     creation = f"multi:{op.node_name(None)}"  # type: ignore[arg-type]  # several views: a fixed name
     for i, v in enumerate(views):
-        v._key = view_key(input._key, not v._a.shape)
+        v._key = input._key.views()[not v._a.shape]
         track_view(None, _take(entry, i), input, v, args, creation)
     if input._key.requires and modes.grad and views:
         record(op, (input, *args), views, several=True)

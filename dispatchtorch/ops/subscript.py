@@ -14,7 +14,7 @@ from dispatchtorch._base.dtypes import FLOATING
 from dispatchtorch.dispatch.modes import modes
 from dispatchtorch.dispatch.record import refresh
 from dispatchtorch.dispatch.table import FUNCTIONS, METHODS
-from dispatchtorch.dispatch.views import attach, track_view, view_key
+from dispatchtorch.dispatch.views import attach, track_view
 from dispatchtorch.ops.index import index_by, mask_positions, put_by
 from dispatchtorch.ops.pieces import _select, _slice
 from dispatchtorch.ops.singleton import expand, unsqueeze
@@ -181,7 +181,7 @@ def _plain_view(self: Tensor, index: tuple[Any, ...]) -> Tensor | None:
     if not self._key.native:
         lens = basic_index(lens_of(self), index)
         v = view_of(self, lens)
-        v._key = view_key(self._key, not lens.shape)
+        v._key = self._key.views()[not lens.shape]
         track_view(None, get_item, self, v, (index,), "")
         return v
     try:

@@ -16,7 +16,7 @@ from dispatchtorch.dispatch.modes import modes
 from dispatchtorch.dispatch.node import Node
 from dispatchtorch.dispatch.table import FUNCTIONS, METHODS, composite, primitive
 from dispatchtorch.dispatch.table import view as declare_view
-from dispatchtorch.dispatch.views import attach, view_key
+from dispatchtorch.dispatch.views import attach
 from dispatchtorch.ops.reinterpret import TensorLens, view_dtype
 from dispatchtorch.ops.samples import Maker, Sample
 from dispatchtorch.tensor import geometry
@@ -108,12 +108,17 @@ def _view_method(input: Tensor, *shape: Any, size: Any = None, dtype: DType | No
             raw = a
         got = raw.shape
         if got == shape or got == shape[0]:
-            if key.view or key.requires or cell is None or cell.storage is None or not modes.grad:
+            if not key.simple or cell is None or cell.storage is None or not modes.grad:
                 return attach(_view, input, raw, (got,))
             v = new(Tensor)  # `attach`, for a base without history: a call saved is a tenth of the time
-            v._a, v._cell, v._edge, v._key = raw, cell, None, view_key(key, not got)
+            v._a = raw
+            v._cell = cell
+            v._edge = None
+            v._key = (key._views or key.views())[not got]
             extra = v._extra = new(Extra)
-            extra.base, extra.replay, extra.seen = input, ((_view, (got,)),), cell.rebased
+            extra.base = input
+            extra.replay = ((_view, (got,)),)
+            extra.seen = cell.rebased
             return v
     if shape and isinstance(shape[0], DType):
         dtype = shape[0]

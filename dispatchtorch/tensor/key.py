@@ -17,7 +17,7 @@ __all__ = ["Key", "intern_key"]
 class Key:
     """Backend, device, dtype, whether 0-dimensional, whether a gradient is required, whether it is a tracked view."""
 
-    __slots__ = ("backend", "device", "dtype", "native", "requires", "view", "zero_dim")
+    __slots__ = ("_views", "backend", "device", "dtype", "native", "requires", "simple", "view", "zero_dim")
 
     backend: Backend
     device: Device
@@ -26,6 +26,8 @@ class Key:
     requires: bool
     view: bool
     native: bool
+    simple: bool  # native, no view, no gradient required: nothing to look after
+    _views: tuple[Key, Key] | None
 
     def __repr__(self) -> str:
         marks = [m for m, on in (("0d", self.zero_dim), ("grad", self.requires), ("view", self.view)) if on]
@@ -45,6 +47,13 @@ class Key:
         """Returns the key of another tensor of this backend, device and dtype."""
         return intern_key(self.backend, self.device, self.dtype, zero_dim, requires, view)
 
+    def views(self) -> tuple[Key, Key]:
+        """Returns the keys of a dimensioned and of a 0-dimensional view of a tensor with this key, found once."""
+        pair = self._views
+        if pair is None:
+            pair = self._views = (self.fresh(False, False, True), self.fresh(True, False, True))
+        return pair
+
 
 _interned: Final[dict[tuple[int, Device, DType, bool, bool, bool], Key]] = {}
 
@@ -60,5 +69,7 @@ def intern_key(
         key.backend, key.device, key.dtype = backend, device, dtype
         key.zero_dim, key.requires, key.view = zero_dim, requires, view
         key.native = backend.aliasing == "native"
+        key.simple = key.native and not requires and not view
+        key._views = None
         key = _interned.setdefault(facts, key)
     return key
