@@ -169,13 +169,20 @@ _ROOMS = frozenset(
     }
 )  # fmt: skip
 
+# Names of the torch namespace that live in a heavy room.
+_FROM_ROOMS = {"load": "serialization", "save": "serialization"}
+
 globals().update(_FUNCTIONS)
 if TYPE_CHECKING:
     from dispatchtorch._functions import *  # noqa: F403 - a stub made from the table
+    from dispatchtorch.serialization import load as load
+    from dispatchtorch.serialization import save as save
 
 
 def __getattr__(name: str) -> Any:
     """Returns a heavy room on first touch; AttributeError says what is missing."""
+    if name in _FROM_ROOMS:
+        return getattr(importlib.import_module(f"dispatchtorch.{_FROM_ROOMS[name]}"), name)
     if name in _ROOMS:
         try:
             return importlib.import_module(f"dispatchtorch.{name}")
@@ -186,4 +193,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_ROOMS})
+    return sorted({*globals(), *_ROOMS, *_FROM_ROOMS})
