@@ -54,15 +54,10 @@ class Node(_Slots):
     special: bool = False  # whether any of the above is set: the engine looks no further where it is not
     materialize: bool = True  # whether missing gradients of some of several outputs arrive as zeros
     alias: str | None = None  # the name to show, where it is not the op's
-    rest: tuple[Any, ...] = ()  # what the name still needs when the tensors are freed
 
     def name(self) -> str:
         """Returns the node's name, as torch calls it: "AddBackward0"."""
         return self.alias or self.op.node_name(self)
-
-    def settings(self) -> tuple[Any, ...]:
-        """Returns what was saved behind the leading tensors, also when these are freed; for an op that names its nodes."""
-        return self.rest if self.saved is FREED else self.saved[self.op.lead :]
 
     @property
     def next_functions(self) -> tuple[tuple[Any, int], ...]:
@@ -79,9 +74,6 @@ class Node(_Slots):
     def release(self) -> None:
         """Drops what was saved; another run raises torch's error."""
         if self.op.keeps:
-            lead = self.op.lead
-            if lead:
-                self.rest = self.saved[lead:]
             self.saved = FREED
             if "out" in self.__dict__:
                 del self.out

@@ -112,8 +112,6 @@ class Op:
         self.inplace_plans: dict[Any, Any] = {}
         self.kernels: dict[Any, Callable[..., Any]] = {}
         self.grad = grad
-        first_other = next((i for i, kind in enumerate(self.kinds) if kind != TENSOR), self.arity)
-        self.lead = first_other if callable(node) else 0  # tensors before the arguments that a node's name depends on
         self._node = node or self.name.strip("_").title().replace("_", "") + "Backward0"
 
     def __getattr__(self, name: str) -> Any:

@@ -158,9 +158,22 @@ def _matmul_second(g: Tensor, input: Tensor, other_shape: tuple[int, ...]) -> Te
     return _fold_tn(input, g) if n == 2 else _matmul_tn(input, g)
 
 
+def _ndim_of(edge: Any) -> int:
+    """Returns the number of dimensions of what an edge leads to, a leaf or a node's output."""
+    if isinstance(edge, Tensor):
+        return len(edge._a.shape)
+    return len(edge[0].shape[edge[1]] if isinstance(edge, tuple) else edge.shape)
+
+
 def _matmul_node(node: Node) -> str:
-    n = len(node.saved[2])
     given = len(node.shape)
+    first, second = node.edges
+    if len(node.saved) > 2:
+        n = len(node.saved[2])
+    elif second is not None:  # what was saved has been freed
+        n = _ndim_of(second)
+    else:
+        n = given + 2 - _ndim_of(first)  # holds wherever the name depends on it: no batch
     if n == 1:
         return ("DotBackward0", "MvBackward0")[given] if given < 2 else "UnsafeViewBackward0"
     if n == 2:
@@ -275,6 +288,9 @@ def _check_linear(input: Tensor, weight: Tensor, bias: Tensor | None) -> None:
         return
     turned = (sizes[1], sizes[0])
     rows = _count(shape[:-1])
+    if bias is not None and input._key.dtype is not weight._key.dtype:
+        names = (input._key.dtype.legacy, weight._key.dtype.legacy)
+        raise RuntimeError(f"mat1 and mat2 must have the same dtype, but got {names[0]} and {names[1]}")
     if bias is not None and input._key.dtype is weight._key.dtype is not bias._key.dtype:
         names = (bias._key.dtype.legacy, weight._key.dtype.legacy)
         raise RuntimeError(f"self and mat2 must have the same dtype, but got {names[0]} and {names[1]}")
@@ -303,13 +319,17 @@ def _linear_weight(g: Tensor, input: Tensor, weight_shape: tuple[int, ...]) -> T
 
 
 def _linear_node(node: Node) -> str:
-    weight_shape, bias_shape = node.saved[3:]
     ndim = len(node.shape)
-    if len(weight_shape) == 1:
-        if bias_shape is not None:
+    if len(node.saved) > 3:
+        weight_ndim, biased = len(node.saved[3]), node.saved[4] is not None
+    else:  # freed: a bias without a gradient can no longer be told from none
+        weight, bias = node.edges[1:]
+        weight_ndim, biased = 2 if weight is None else _ndim_of(weight), bias is not None
+    if weight_ndim == 1:
+        if biased:
             return "AddBackward0"
         return ("DotBackward0", "MvBackward0")[ndim] if ndim < 2 else "UnsafeViewBackward0"
-    if bias_shape is not None:
+    if biased:
         return "AddmmBackward0" if ndim == 2 else "ViewBackward0"
     return {1: "SqueezeBackward4", 2: "MmBackward0"}.get(ndim, "UnsafeViewBackward0")
 

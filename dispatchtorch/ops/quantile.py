@@ -26,7 +26,7 @@ def _pick_grad(g: Any, out: Any, input_shape: Any, dim: int, keepdim: bool) -> T
 
 @primitive(
     grad={"input": _pick_grad},
-    node=lambda node: "NanmedianBackward1" if node.saved[3] else "MedianBackward1",
+    node=lambda node: "NanmedianBackward1" if len(node.saved) > 3 and node.saved[3] else "MedianBackward1",
 )
 def _median(input: Tensor, dim: int, keepdim: bool, ignore_nan: bool) -> Tensor:
     """Returns lower medians along ``dim`` and their places."""

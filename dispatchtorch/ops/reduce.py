@@ -86,7 +86,12 @@ def reduced_samples(*, low: float = -2.0, empty: bool = True) -> Sampler:
 
 def _full_or_dim(name: str) -> Any:
     """Returns how torch numbers the nodes of a reduction: 0 over everything, 1 over given dims."""
-    return lambda node: f"{name}Backward{0 if node.saved[1] is None else 1}"
+
+    def named(node: Any) -> str:
+        whole = node.saved[1] is None if len(node.saved) > 1 else not node.shape  # freed: what is left has a shape
+        return f"{name}Backward{0 if whole else 1}"
+
+    return named
 
 
 # --- sums -------------------------------------------------------------------------------------------------------------
