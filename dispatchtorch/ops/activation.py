@@ -330,7 +330,10 @@ def _silu_backward(input: Tensor, other: Tensor) -> Tensor:
     ...
 
 
-@pointwise(grad={"input": lambda g, input: _silu_backward(g, input)}, check=_floats("silu_cpu"))
+@pointwise(
+    grad={"input": lambda g, input: _silu_backward(g, input)},
+    check=refusals.not_implemented("silu_cpu", "bool", "integral"),
+)
 def _silu(input: Tensor) -> Tensor:
     """Returns ``input * sigmoid(input)``."""
     ...

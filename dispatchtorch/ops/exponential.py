@@ -87,8 +87,8 @@ _floats_only = refusals.not_implemented
 
 @pointwise(
     grad={
-        "input": lambda g, input, other: g / (exp(other - input) + 1),
-        "other": lambda g, input, other: g / (exp(input - other) + 1),
+        "input": lambda g, input, other: g / conj_of(exp(other - input) + 1),
+        "other": lambda g, input, other: g / conj_of(exp(input - other) + 1),
     },
     inplace=False,
     check=_floats_only("logaddexp_cpu", "bool", "integral"),

@@ -37,10 +37,9 @@ def _bad_minor(rows: list[list[Any]]) -> int:
 def _cholesky_grad(g: Tensor, out: Tensor) -> Tensor:
     """Returns the gradient of a Cholesky factor, made Hermitian as its input is."""
     inside = FUNCTIONS["tril"](_matmul_tn(conj(out), g))
-    phi = inside - 0.5 * FUNCTIONS["diag_embed"](inside.diagonal(0, -2, -1))
+    phi = 0.5 * (inside + herm(FUNCTIONS["tril"](inside, -1)))
     left = _solve_triangular(herm(out), phi, True, False)
-    whole = herm(_solve_triangular(herm(out), herm(left), True, False))
-    return 0.5 * (whole + herm(whole))
+    return herm(_solve_triangular(herm(out), herm(left), True, False))
 
 
 @primitive(grad={"input": _cholesky_grad}, node="LinalgCholeskyExBackward0")

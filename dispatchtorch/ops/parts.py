@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from dispatchtorch._base.dtypes import COMPLEX, FLOATING
-from dispatchtorch.dispatch.table import FUNCTIONS, METHODS, composite, pointwise
+from dispatchtorch.dispatch.table import FUNCTIONS, METHODS, composite, pointwise, primitive
 from dispatchtorch.ops.choose import masked_fill
 from dispatchtorch.ops.pointwise import _zeros, conj_of
-from dispatchtorch.ops.samples import unary
+from dispatchtorch.ops.samples import Maker, Sample, unary
 from dispatchtorch.tensor.tensor import Tensor
 
 
@@ -84,6 +86,58 @@ def angle(input: Tensor) -> Tensor:
     tensor([3.1416, 0.0000])
     """
     return _angle(_angle_dtype(input))
+
+
+def _complex_samples(make: Maker) -> Any:
+    yield Sample((make(3, 4), make(3, 4)))
+    yield Sample((make(3, 1), make(4)))
+
+
+@primitive(
+    grad={"real": lambda g: FUNCTIONS["real"](g), "imag": lambda g: FUNCTIONS["imag"](g)}, node="ComplexBackward0"
+)
+def _complex(real: Tensor, imag: Tensor) -> Tensor:
+    """Returns complex numbers of parts of one shape."""
+    ...
+
+
+def _check_parts(first: Tensor, second: Tensor) -> None:
+    one, two = first._key.dtype, second._key.dtype
+    if not {one.name, two.name} <= {"float16", "float32", "float64"}:
+        raise RuntimeError(
+            f"Expected both inputs to be Half, Float or Double tensors but got {one.legacy} and {two.legacy}"
+        )
+    if one is not two:
+        raise RuntimeError(
+            f"Expected object of scalar type {one.legacy} but got scalar type {two.legacy} for second argument"
+        )
+
+
+@composite(out=True, samples=_complex_samples)
+def complex(real: Tensor, imag: Tensor) -> Tensor:
+    """Returns complex numbers of their real and imaginary parts, which broadcast.
+
+    >>> torch.complex(torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0]))
+    tensor([1.+3.j, 2.+4.j])
+    """
+    _check_parts(real, imag)
+    return _complex(*FUNCTIONS["broadcast_tensors"](real, imag))
+
+
+def _polar_samples(make: Maker) -> Any:
+    yield Sample((make(3, 4, low=0.5), make(3, 4)))
+    yield Sample((make(3, 1, low=0.5), make(4)))
+
+
+@composite(out=True, samples=_polar_samples)
+def polar(abs: Tensor, angle: Tensor) -> Tensor:
+    """Returns complex numbers of their absolute values and angles in radians, which broadcast.
+
+    >>> torch.polar(torch.tensor([2.0]), torch.tensor([0.0]))
+    tensor([2.+0.j])
+    """
+    _check_parts(abs, angle)
+    return complex(abs * FUNCTIONS["cos"](angle), abs * FUNCTIONS["sin"](angle))
 
 
 METHODS["_imag_part"] = _imag_part  # `reinterpret` gives views where a library has them, these where not

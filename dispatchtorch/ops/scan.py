@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from dispatchtorch._base.dtypes import DType, bool_, int64
+from dispatchtorch._base.dtypes import COMPLEX, DType, bool_, int64
 from dispatchtorch.dispatch.table import FUNCTIONS, composite, primitive
 from dispatchtorch.ops import return_types
 from dispatchtorch.ops.reduce import cast
@@ -137,6 +137,8 @@ def _logcumsumexp_grad(g: Tensor, input: Tensor, out: Tensor, dim: int) -> Tenso
     """Returns the gradient by logarithms, positive and negative parts apart, so that nothing overflows."""
     if not input._a.shape:
         return g
+    if input._key.dtype.category == COMPLEX:
+        return _complex_logcumsumexp_grad(g, input, out, dim)
     where, flip, low = FUNCTIONS["where"], FUNCTIONS["flip"], g.new_full((), -math.inf)
     out = where(out == -math.inf, out.new_zeros(()), out)  # nothing was added up there: no gradient, and no inf - inf
     size = g.abs().log()
@@ -146,6 +148,12 @@ def _logcumsumexp_grad(g: Tensor, input: Tensor, out: Tensor, dim: int) -> Tenso
         return (flip(_logcumsumexp(flip(log - out, dim), dim), dim) + input).exp()  # type: ignore[no-any-return]  # entries
 
     return part(g > 0) - part(g < 0)
+
+
+def _complex_logcumsumexp_grad(g: Tensor, input: Tensor, out: Tensor, dim: int) -> Tensor:
+    flip, conj_of = FUNCTIONS["flip"], FUNCTIONS["conj"]
+    later = flip(_logcumsumexp(flip(conj_of(g).log() - out, dim), dim), dim)
+    return conj_of((later + input).exp())  # type: ignore[no-any-return]  # entries of the table
 
 
 @primitive(grad={"input": _logcumsumexp_grad}, node="LogcumsumexpBackward0", hot=True)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from dispatchtorch.plugin import Kernel
+from dispatchtorch.plugin.numpylike.pointwise import complex_logaddexp
 
 __all__ = ["kernels_over"]
 
@@ -49,7 +51,8 @@ def _logcumsumexp(xp: Any) -> Kernel:
         if not a.ndim:
             return a.copy()
         wide = a.astype(xp.float32) if a.dtype.itemsize == 2 else a.copy()
-        (out,) = _scan(xp, lambda before, after: [xp.logaddexp(before[0], after[0])], [wide], dim)
+        add = partial(complex_logaddexp, xp) if a.dtype.kind == "c" else xp.logaddexp
+        (out,) = _scan(xp, lambda before, after: [add(before[0], after[0])], [wide], dim)
         return out.astype(a.dtype)
 
     return kernel

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+import jax
 import jax.numpy as jnp
 
 __all__ = ["EAGER", "KERNELS"]
@@ -42,5 +43,11 @@ def _copy(a: Any, source: Any) -> Any:
     return jnp.broadcast_to(cast(source, a.dtype), a.shape)
 
 
-KERNELS: Final[dict[str, Callable[..., Any]]] = {"_arange": _arange, "_cast": cast, "_clone": _clone, "_copy": _copy}
+KERNELS: Final[dict[str, Callable[..., Any]]] = {
+    "_arange": _arange,
+    "_cast": cast,
+    "_clone": _clone,
+    "_complex": jax.lax.complex,
+    "_copy": _copy,
+}
 EAGER: Final = (_clone,)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any
 
 from dispatchtorch.plugin.numpylike import kernel
@@ -13,6 +14,43 @@ __all__: list[str] = []
 
 def _is_float(xp: Any, a: Any) -> bool:
     return not (xp.issubdtype(a.dtype, xp.integer) or a.dtype == xp.bool_)  # bfloat16 is no subtype of numpy's inexact
+
+
+@lru_cache(maxsize=64)
+def is_complex(dtype: Any) -> bool:
+    """Returns whether a native dtype is complex64 or complex128."""
+    return str(dtype).startswith("complex")
+
+
+def complex_logaddexp(xp: Any, a: Any, b: Any) -> Any:
+    """Returns ``log(exp(a) + exp(b))`` of complex numbers; what lies lower is added to what lies higher."""
+    above = xp.real(a) >= xp.real(b)
+    top, low = xp.where(above, a, b), xp.where(above, b, a)
+    same = xp.isinf(xp.real(top)) & (xp.real(top) == xp.real(low))  # their difference is not a number
+    infinite = xp.where(xp.real(top) < 0, low, xp.log(xp.exp(top) + xp.exp(low)))
+    return xp.where(same, infinite, top + xp.log1p(xp.exp(low - top)))
+
+
+@kernel
+def logaddexp(xp: Any, a: Any, b: Any) -> Any:
+    return complex_logaddexp(xp, a, b) if is_complex(a.dtype) else xp.logaddexp(a, b)
+
+
+@kernel
+def _complex(xp: Any, a: Any, b: Any) -> Any:
+    pairs = xp.stack([a, b], axis=-1)
+    return xp.reshape(pairs.view("complex128" if a.dtype == xp.float64 else "complex64"), a.shape)
+
+
+@kernel
+def _pow(xp: Any, a: Any, b: Any) -> Any:
+    if not xp.issubdtype(b.dtype, xp.integer):
+        return xp.power(a, b)
+    below = b < 0  # of whole numbers only 1 and -1 have whole powers there; others give 0
+    up = xp.power(a, xp.where(below, xp.zeros_like(b), b))
+    one, odd = xp.ones_like(a), xp.where(b % 2 == 0, xp.ones_like(a), a)
+    down = xp.where(a == 1, one, xp.where(a == -1, odd, xp.zeros_like(a)))
+    return xp.where(below, down, up)
 
 
 @kernel

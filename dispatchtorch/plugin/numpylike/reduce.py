@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from dispatchtorch.plugin.numpylike import kernel
+from dispatchtorch.plugin.numpylike.pointwise import complex_logaddexp, is_complex
 
 Array = Any
 
@@ -244,7 +245,17 @@ def _logcumsumexp(xp: Any, a: Array, dim: int) -> Array:
     """Returns logarithms of running sums of exponentials."""
     if not a.ndim:
         return xp.asarray(a, copy=True)
+    if is_complex(a.dtype):
+        return complex_logcumsumexp(xp, a, dim)
     return xp.logaddexp.accumulate(wide(xp, a), axis=dim).astype(a.dtype)
+
+
+def complex_logcumsumexp(xp: Any, a: Array, dim: int) -> Array:
+    """Returns logarithms of running sums of exponentials of complex numbers, for which no library has a scan."""
+    runs = [xp.take(a, i, axis=dim) for i in range(a.shape[dim])]
+    for i in range(1, len(runs)):
+        runs[i] = complex_logaddexp(xp, runs[i - 1], runs[i])
+    return xp.stack(runs, axis=dim) if runs else a
 
 
 # --- picking one element along a dimension ---------------------------------------------------------------------------
