@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from dispatchtorch._base.dtypes import BOOL
 from dispatchtorch.dispatch.table import composite, primitive
 from dispatchtorch.ops.matmul import _fold_tn, _matmul_nt, _matmul_tn, check_bmm, check_mm, conj, matmul, sizes_text
 from dispatchtorch.tensor.tensor import Tensor
@@ -206,7 +207,10 @@ def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, a
 )
 def _addr(input: Tensor, vec1: Tensor, vec2: Tensor, beta: Number, alpha: Number) -> Tensor:
     """Returns ``beta * input + alpha * outer(vec1, vec2)``."""
-    return _plus(input, vec1.unsqueeze(1) * vec2, beta, alpha)
+    product = vec1.unsqueeze(1) * vec2
+    if input._key.dtype.category == product._key.dtype.category == BOOL:
+        beta, alpha = bool(beta), bool(alpha)  # a mask stays one
+    return _plus(input, product, beta, alpha)
 
 
 def _check_addr(input: Tensor, vec1: Tensor, vec2: Tensor) -> None:

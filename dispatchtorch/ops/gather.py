@@ -146,7 +146,8 @@ def _take_backward(g: Tensor, index: Tensor, shape: Ints) -> Tensor:
     count = 1
     for n in shape:
         count *= n
-    flat = _index_add(g.new_zeros((count,)), 0, reshape(index, (-1,)), reshape(g, (-1,)))
+    places = reshape(METHODS["remainder"](index, count) if count else index, (-1,))  # from the end too
+    flat = _index_add(g.new_zeros((count,)), 0, places, reshape(g, (-1,)))
     return reshape(flat, shape)
 
 
