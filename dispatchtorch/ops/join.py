@@ -155,6 +155,11 @@ def stack(tensors: Tensors, dim: int = 0) -> Tensor:
     return _stack(_alike(given), dim)
 
 
+def _rows_samples(make: Maker) -> Iterator[Sample]:
+    yield Sample(([make(2, 3), make(2, 3)],))
+    yield Sample(([make(2), make(2), make(2)],))
+
+
 def _stacker(name: str, doc: str, prepare: Callable[[Tensor], Tensor], dim: Callable[[list[Tensor]], int]) -> None:
     def function(tensors: Tensors) -> Tensor:
         given = _listed(name, tensors)
@@ -165,7 +170,7 @@ def _stacker(name: str, doc: str, prepare: Callable[[Tensor], Tensor], dim: Call
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = doc
-    composite(out=True, names=("row_stack",) if name == "vstack" else (), samples=stack_samples)(function)
+    composite(out=True, names=("row_stack",) if name == "vstack" else (), samples=_rows_samples)(function)
 
 
 _stacker(

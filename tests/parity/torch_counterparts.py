@@ -42,6 +42,7 @@ INTERNAL = {
     "_leaky_relu_backward": lambda g, x, slope: torch.where(x > 0, g, g * slope),
     "_silu_backward": lambda a, b: torch.ops.aten.silu_backward(a, b),
     "_logsigmoid": F.logsigmoid,
+    "_complex": torch.complex,
     "_real_part": torch.real,
     "_imag_part": torch.imag,
     "_solve": torch.linalg.solve,
