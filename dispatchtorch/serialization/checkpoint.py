@@ -42,6 +42,7 @@ def save(
     Tensors that share a storage share it in the file; a tensor that is a view brings its whole storage along. A path is
     replaced only when everything has been written.
 
+    >>> import io
     >>> buffer = io.BytesIO()
     >>> torch.save({"weight": torch.ones(2)}, buffer)
     >>> _ = buffer.seek(0)

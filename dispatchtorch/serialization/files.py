@@ -49,6 +49,13 @@ def opened(f: FileLike) -> Iterator[IO[bytes]]:
                 "buffer like io.BytesIO and try to load from it instead."
             ) from None
         raise
+    try:
+        here = f.tell()
+        f.seek(0, io.SEEK_END)
+        f.seek(here)
+    except (OSError, ValueError):  # a compressed file, whose end is not known
+        yield io.BytesIO(f.read())
+        return
     yield f
 
 

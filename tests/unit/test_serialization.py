@@ -1,5 +1,6 @@
 """What torch saved is read to the bit, and what is saved here comes back; from tests/parity/record_checkpoints.py."""
 
+import gzip
 import io
 import json
 import os
@@ -257,6 +258,29 @@ def test_files_that_cannot_be_used(tmp_path):
         torch.save(1, tmp_path / "nope" / "x.pt")
     with pytest.raises(FileNotFoundError):
         torch.load(tmp_path / "none.pt")
+
+
+@pytest.mark.parametrize("name", ["views.pt", "views_legacy.pt"])
+def test_a_compressed_file_and_one_that_only_reads(name, tmp_path):
+    data = (CHECKPOINTS / name).read_bytes()
+    with gzip.open(tmp_path / "x.gz", "wb") as out:
+        out.write(data)
+    with gzip.open(tmp_path / "x.gz", "rb") as packed:
+        check_views(torch.load(packed))
+    with open(CHECKPOINTS / name, "rb", buffering=0) as raw:
+        check_views(torch.load(raw))
+
+
+def test_other_protocols_need_trust():
+    buffer = io.BytesIO()
+    torch.save([torch.ones(2), torch.float16], buffer, pickle_protocol=5)
+    t, dtype = torch.load(io.BytesIO(buffer.getvalue()), weights_only=False)
+    assert (t.tolist(), dtype) == ([1, 1], torch.float16)
+    with (
+        pytest.warns(UserWarning, match="Detected pickle protocol 5"),
+        pytest.raises(pickle.UnpicklingError, match="Unsupported operand 149"),
+    ):
+        torch.load(io.BytesIO(buffer.getvalue()))
 
 
 def test_a_save_that_fails_leaves_the_old_file_and_nothing_beside(tmp_path):
