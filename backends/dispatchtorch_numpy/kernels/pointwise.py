@@ -14,6 +14,7 @@ from numpy._core.umath import clip as _clip  # type: ignore[attr-defined]  # not
 from dispatchtorch.plugin.numpylike.special import erf as exact_erf
 from dispatchtorch_numpy.kernels.bare import bare
 from dispatchtorch_numpy.kernels.blocks import blocked, scratch_blocked
+from dispatchtorch_numpy.kernels.halves import in_float32, truncated_division
 
 __all__ = ["KERNELS"]
 
@@ -224,7 +225,13 @@ def power(a: Any, b: Any) -> Any:
                 return np.multiply(square, square, out=...)
             if b == -2:
                 return np.reciprocal(np.multiply(a, a), out=...)
+        elif a.dtype.kind == "V":  # bfloat16
+            if b == 3:
+                return np.multiply(np.multiply(a, a), a, out=...)
+            return in_float32(np.power, a, b, rounded=True)
         return np.power(a, b, out=...)
+    if kind is _ARRAY and type(a) is not _ARRAY and b.dtype.kind == "V":
+        return in_float32(np.power, a, b, rounded=True)
     if kind is _ARRAY and b.dtype.kind == "i" and np.any(b < 0):
         below = b < 0
         up = np.power(a, np.where(below, 0, b))
@@ -233,14 +240,29 @@ def power(a: Any, b: Any) -> Any:
     return np.power(a, b, out=...)
 
 
+@bare
+def reverse_subtract(a: Any, b: Any) -> Any:
+    """Returns ``b - a``."""
+    if type(b) is not _ARRAY and a.dtype.kind == "V":  # a Python number would widen bfloat16
+        b = np.asarray(b, a.dtype)
+    return np.subtract(b, a, out=...)
+
+
 def _checked_division(function: Any) -> Any:
     """Returns an integer division that raises torch's error for a zero divisor."""
 
+    quotient = function is np.floor_divide
+
     @bare
     def divide(a: Any, b: Any) -> Any:
-        kind = (a if type(a) is _ARRAY else b).dtype.kind
-        if kind in "iu" and not (b.all() if type(b) is _ARRAY else b):
-            raise RuntimeError("ZeroDivisionError")
+        dtype = (a if type(a) is _ARRAY else b).dtype
+        if dtype is _FLOAT32:
+            return function(a, b, out=...)
+        if dtype.kind in "iu":
+            if not (b.all() if type(b) is _ARRAY else b):
+                raise RuntimeError("ZeroDivisionError")
+        elif dtype.itemsize == 2:
+            return in_float32(function, a, b, rounded=not quotient)
         return function(a, b, out=...)
 
     divide.__name__ = function.__name__
@@ -253,7 +275,10 @@ _floor_divide: Final = _checked_division(np.floor_divide)
 @bare
 def div_trunc(a: Any, b: Any) -> Any:
     """Returns the quotient rounded towards zero."""
-    if (a if type(a) is _ARRAY else b).dtype.kind == "f":
+    dtype = (a if type(a) is _ARRAY else b).dtype
+    if dtype.itemsize == 2 and dtype.kind not in "iu":
+        return in_float32(truncated_division, a, b, rounded=False)
+    if dtype.kind == "f":
         out = np.divide(a, b, out=...)
         return np.trunc(out, out=out)
     down = _floor_divide(a, b)
@@ -274,6 +299,7 @@ KERNELS: Final = {
     "rsqrt": rsqrt,
     "_addcmul": addcmul,
     "_addcdiv": addcdiv,
+    "_rsub": reverse_subtract,
     "_pow": power,
     "_pow_number": power,
     "_pow_base": power,
