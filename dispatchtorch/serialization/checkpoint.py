@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import re
 import warnings
+from collections.abc import Mapping
 from typing import Any, Final
 
+from dispatchtorch._base.device import Device
 from dispatchtorch.serialization.allowed import is_allowed
 from dispatchtorch.serialization.archive import ArchiveReader, is_zip
 from dispatchtorch.serialization.files import FileLike, archive_name, is_path, opened, written
 from dispatchtorch.serialization.legacy import read_legacy
+from dispatchtorch.serialization.safetensors import load_file
 from dispatchtorch.serialization.storages import MapLocation, restoring
 from dispatchtorch.serialization.unpickling import Reading, names_in
 from dispatchtorch.serialization.zipped import read_archive, write_archive
@@ -81,6 +85,8 @@ def load(
         warnings.warn("pickle_load_args only works if `weights_only=False`.", UserWarning, stacklevel=2)
     reading = Reading(weights_only, {"encoding": "utf-8", **pickle_load_args})
     restore = restoring(map_location)
+    if is_path(f) and os.fspath(f).endswith(".safetensors"):
+        return load_file(f, _one_device(map_location))
     try:
         with opened(f) as file:
             if is_zip(file):
@@ -99,6 +105,21 @@ def load(
         if not weights_only:
             raise
         raise pickle.UnpicklingError(_explained(str(error))) from None
+
+
+def _one_device(map_location: MapLocation) -> str:
+    """Returns the device that a file without tags goes to; RuntimeError for what needs tags."""
+    if map_location is None:
+        return "cpu"
+    if isinstance(map_location, (str, Device)):
+        return str(map_location)
+    if isinstance(map_location, bytes):
+        return map_location.decode("ascii")
+    kind = "dict" if isinstance(map_location, Mapping) else "callable"
+    raise RuntimeError(
+        f"Loading safetensors file with {kind} map_location is not supported. Use a device string or torch.device "
+        "instead."
+    )
 
 
 def get_unsafe_globals_in_checkpoint(f: FileLike) -> list[str]:

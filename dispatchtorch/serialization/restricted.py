@@ -19,6 +19,7 @@ from dispatchtorch.serialization import allowed
 __all__ = ["RestrictedUnpickler", "python3_name"]
 
 _LONGEST_NAME: Final = 1024
+_SIZED: Final = frozenset({str, bytes, bytearray, tuple, list, dict, set, OrderedDict, Counter})
 _DICTS: Final = (dict, OrderedDict, Counter)
 
 
@@ -40,6 +41,7 @@ class RestrictedUnpickler:
     ) -> None:
         self._file = file
         self._left = available
+        self._copies = 4 * available + (1 << 16)
         self._persistent_load = persistent_load
         self._encoding = encoding
         self._memo: dict[int, Any] = {}
@@ -140,6 +142,7 @@ class RestrictedUnpickler:
             raise pickle.UnpicklingError(f"Trying to call reduce for unrecognized function {_shown(function)}{owner}")
         if type(arguments) is not tuple:
             raise pickle.UnpicklingError(f"the arguments of a call must be a tuple, but got {type(arguments)}")
+        self._count_copy(arguments)
         self._stack.append(build(*arguments))
 
     def _new(self) -> None:
@@ -147,6 +150,7 @@ class RestrictedUnpickler:
         if type(arguments) is not tuple:
             raise pickle.UnpicklingError(f"the arguments of a call must be a tuple, but got {type(arguments)}")
         build = allowed.constructor(kind) if isinstance(kind, type) else None
+        self._count_copy(arguments)
         if build is not None:
             self._stack.append(build(*arguments))
         elif isinstance(kind, type) and allowed.is_users(kind):
@@ -161,6 +165,7 @@ class RestrictedUnpickler:
         state = self._stack.pop()
         target = self._stack[-1]
         kind = type(target)
+        self._count_copy((state,))
         if kind is OrderedDict:
             target.__dict__.update(_names(state))
         elif allowed.is_users(kind):
@@ -170,6 +175,16 @@ class RestrictedUnpickler:
                 "Can only build Tensor, Parameter, OrderedDict or types allowlisted via `add_safe_globals`, but got "
                 f"{kind}"
             )
+
+    def _count_copy(self, arguments: tuple[Any, ...]) -> None:
+        """Counts what a constructor may copy: a stream can name one long text again and again at two bytes each."""
+        for value in arguments:
+            if type(value) in _SIZED:
+                self._copies -= len(value)
+                if type(value) is tuple:
+                    self._copies -= sum([len(part) for part in value if type(part) in _SIZED])
+        if self._copies < 0:
+            raise pickle.UnpicklingError("the checkpoint copies more than a file of its size can need")
 
     def _persistent(self) -> None:
         saved = self._stack.pop()

@@ -204,6 +204,26 @@ def test_streams_that_make_no_sense(stream):
             torch.load(file)
 
 
+@pytest.mark.parametrize(
+    "copy",
+    [
+        b"c_codecs\nencode\nh\x00X\x06\x00\x00\x00latin1\x86R",
+        b"ccollections\nOrderedDict\nh\x01\x85R",
+        b"c__builtin__\nset\nh\x02\x85R",
+        b"ccollections\nOrderedDict\n)Rh\x03b",
+    ],
+    ids=["bytes", "dict", "set", "attributes"],
+)
+def test_copying_one_thing_again_and_again_has_an_end(copy):
+    text = b"X" + struct.pack("<I", 40_000) + b"a" * 40_000 + b"q\x00"
+    pairs = b"](" + b"".join(b"M%sN\x86" % struct.pack("<H", n) for n in range(9_000)) + b"eq\x01"
+    items = b"](" + b"".join(b"M%s" % struct.pack("<H", n) for n in range(9_000)) + b"eq\x02"
+    names = b"}(" + b"".join(b"X\x04\x00\x00\x00%04dN" % n for n in range(9_000)) + b"uq\x03"
+    stream = b"\x80\x02](" + text + pairs + items + names + copy * 3_000 + b"e."
+    with pytest.raises(pickle.UnpicklingError, match="copies more than a file of its size"):
+        torch.load(archived(stream))
+
+
 def test_deep_nesting_is_only_data():
     deep = torch.load(archived(b"\x80\x02" + b"]" * 50_000 + b"a" * 49_999 + b"."))
     assert type(deep) is list
