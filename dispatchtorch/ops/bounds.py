@@ -32,13 +32,18 @@ def _max_backward(g: Tensor, input: Tensor, min: Operand, max: Operand) -> Tenso
     return where(chosen, g, 0.0)
 
 
+def _clamp_name(node: Any) -> str:
+    tensors = any(e is not None for e in node.edges[1:]) or any(isinstance(b, Tensor) for b in node.saved[1:3])
+    return "ClampBackward0" if tensors else "ClampBackward1"
+
+
 @pointwise(
     grad={
         "input": lambda g, input, min, max: where(_inside(input, min, max), g, 0.0),
         "min": _min_backward,
         "max": _max_backward,
     },
-    node=lambda node: "ClampBackward1" if node.edges[1] is None and node.edges[2] is None else "ClampBackward0",
+    node=_clamp_name,
     check=refusals.not_complex("clamp is not supported for complex types", NotImplementedError),
 )
 def _clamp(input: Tensor, min: Tensor | Number | None = None, max: Tensor | Number | None = None) -> Tensor:
@@ -77,6 +82,12 @@ def clamp(input: Tensor, min: Operand = None, max: Operand = None) -> Tensor:
     return _clamp(input, min, max)
 
 
+def _one_sided(t: Tensor, name: str, bound: Operand) -> Tensor:
+    if t._edge is not None:
+        t._edge.alias = f"{name}Backward{int(isinstance(bound, Tensor))}"  # as PyTorch numbers them
+    return t
+
+
 def clamp_min_(input: Tensor, min: Operand) -> Tensor:
     """Bounds from below in place."""
     return _clamp_inplace(input, min, None)  # type: ignore[no-any-return]  # derived by the decorator
@@ -89,7 +100,7 @@ def clamp_min(input: Tensor, min: Operand) -> Tensor:
     >>> torch.clamp_min(torch.tensor([-2.0, 0.5]), 0)
     tensor([0.0000, 0.5000])
     """
-    return _clamp(input, min, None)
+    return _one_sided(_clamp(input, min, None), "ClampMin", min)
 
 
 def clamp_max_(input: Tensor, max: Operand) -> Tensor:
@@ -104,7 +115,7 @@ def clamp_max(input: Tensor, max: Operand) -> Tensor:
     >>> torch.clamp_max(torch.tensor([-2.0, 0.5]), 0)
     tensor([-2.,  0.])
     """
-    return _clamp(input, None, max)
+    return _one_sided(_clamp(input, None, max), "ClampMax", max)
 
 
 # --- the larger and the smaller of two -------------------------------------------------------------------------------
