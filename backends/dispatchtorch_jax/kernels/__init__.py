@@ -9,9 +9,15 @@ from __future__ import annotations
 from typing import Final
 
 from dispatchtorch.plugin import Kernel
-from dispatchtorch_jax.kernels import create, division, index, special
+from dispatchtorch_jax.kernels import create, distinct, division, index, special
 
 __all__ = ["EAGER", "KERNELS"]
 
-KERNELS: Final[dict[str, Kernel]] = {**create.KERNELS, **division.KERNELS, **index.KERNELS, **special.KERNELS}
-EAGER: Final[frozenset[Kernel]] = frozenset((*create.EAGER, *division.EAGER))
+KERNELS: Final[dict[str, Kernel]] = {
+    **create.KERNELS,
+    **distinct.KERNELS,
+    **division.KERNELS,
+    **index.KERNELS,
+    **special.KERNELS,
+}
+EAGER: Final[frozenset[Kernel]] = frozenset((*create.EAGER, *distinct.EAGER, *division.EAGER))
