@@ -16,8 +16,8 @@ __all__ = ["NumpyBackend"]
 
 _as_array: Final = np.asarray
 
-# Ufuncs run straight from a plan, where x / 0 must be inf and not a warning. The filter is for our own frames only; where
-# a program makes warnings errors, the plan runs the kernel again under `quiet`.
+# Ufuncs run straight from a plan, where x / 0 must be inf and not a warning. The filter is for our own frames only;
+# where a program makes warnings errors, the plan runs the kernel again under `quiet`.
 warnings.filterwarnings("ignore", message=".* encountered in ", category=RuntimeWarning, module=r"dispatchtorch")
 
 
@@ -54,7 +54,7 @@ class NumpyBackend(Backend):
 
     def bind(self, kernel: Kernel, call: KernelCall) -> Kernel:
         """Returns the kernel with 0-d results kept arrays, and silent where it is more than one ufunc."""
-        if call.dtype == "bfloat16":  # numpy's promotion takes a Python number for a float64 beside a type it did not make
+        if call.dtype == "bfloat16":  # beside a type it did not make, numpy takes a number for a float64
             return _cast_back(_silent_arrays(kernel), self.dtype("bfloat16"))
         if isinstance(kernel, np.ufunc):
             return _kept_array(kernel) if call.zero_dim else kernel

@@ -1,4 +1,4 @@
-"""numpy, the host's array library, imported when something of it is first used: it costs more than all of dispatchtorch.
+"""numpy, the host's array library, imported at the first use: it costs more than all of dispatchtorch.
 
 Only the border files (tensor/interop, tensor/format, random, the random ops) may ask for it.
 """

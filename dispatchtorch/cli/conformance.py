@@ -34,5 +34,5 @@ def main(argv: Sequence[str]) -> int:
 
 
 def command(backend: str, rest: Sequence[str]) -> list[str]:
-    """Returns the command line that tests the backend; the plugin is named for a checkout, where nothing is installed."""
+    """Returns the command line that tests the backend; naming the plugin serves a checkout that is not installed."""
     return [sys.executable, "-m", "pytest", "-p", f"{SUITE}.plugin", "--pyargs", SUITE, "--backend", backend, *rest]

@@ -26,8 +26,8 @@ def register(
 ) -> Callable[..., Any]:
     """Returns the function of a new op called "namespace::name", also found as ``torch.ops.namespace.name``.
 
-    ``body``'s signature is the schema and its statements are the decomposition over ops, so that every backend has the op;
-    a backend gives a faster kernel under the qualified name. ValueError for a name without namespace or one taken.
+    ``body``'s signature is the schema and its statements are the decomposition over ops, so that every backend has the
+    op; a backend gives a faster kernel under the qualified name. ValueError for a name without namespace or one taken.
     """
     namespace, separator, name = qualified.partition("::")
     if not (separator and namespace.isidentifier() and name.isidentifier()):

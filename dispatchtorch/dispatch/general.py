@@ -99,9 +99,9 @@ def general(op: Op, args: Sequence[Any]) -> Any:
     raw, lead, result = raw_result(op, args)
     several = isinstance(raw, (tuple, list))
     outs = [_result(r, lead, result) for r in (raw if several else (raw,))]
-    if op.rules and modes.grad and requires(args, op.kinds):
-        if any(o._key.dtype.category >= FLOATING for o in outs):
-            record(op, args, outs, several=several)
+    wanted = op.rules and modes.grad and requires(args, op.kinds)
+    if wanted and any(o._key.dtype.category >= FLOATING for o in outs):
+        record(op, args, outs, several=several)
     return tuple(outs) if several else outs[0]
 
 

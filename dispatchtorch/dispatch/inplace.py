@@ -108,7 +108,7 @@ def inplace(op: Op, args: Sequence[Any]) -> Tensor:
     check_inplace(t, differentiable or t._key.requires)
     if op.name != "_fill" and has_internal_overlap(lens_of(t)):  # one number everywhere is the same for every order
         raise RuntimeError(OVERLAP)
-    raw, lead, result = raw_result(op, args)
+    raw, _, result = raw_result(op, args)
     shape = tuple(t._a.shape)
     if tuple(raw.shape) != shape:
         raise RuntimeError(f"output with shape {list(shape)} doesn't match the broadcast shape {list(raw.shape)}")

@@ -1,4 +1,4 @@
-"""What an op is: one paragraph of source. Its signature is the schema, its body the decomposition, its decorator the rest.
+"""What an op is: one paragraph of source. Its signature is the schema, its body the decomposition, its decorator more.
 
 `primitive` and `pointwise` make ops that have a kernel; `composite` (see `table`) is a plain function over ops.
 Must not know which ops there are, nor any backend.
@@ -15,7 +15,7 @@ from typing import Any, Final, TypeAlias
 from dispatchtorch.dispatch.node import Node
 from dispatchtorch.tensor.tensor import Tensor
 
-__all__ = ["DTYPE", "LIST", "NUMBER", "MaskTensor", "STATIC", "TABLE", "TENSOR", "Op", "Rule"]
+__all__ = ["DTYPE", "LIST", "NUMBER", "STATIC", "TABLE", "TENSOR", "MaskTensor", "Op", "Rule"]
 
 MaskTensor: TypeAlias = Tensor  # annotates a bool argument that takes no part in promotion
 TENSOR, LIST, NUMBER, STATIC, DTYPE = range(5)
@@ -115,7 +115,7 @@ class Op:
         self._node = node or self.name.strip("_").title().replace("_", "") + "Backward0"
 
     def __getattr__(self, name: str) -> Any:
-        """Returns a fact about the derivatives, all of which are worked out when one is first asked for: imports are short."""
+        """Returns a fact about the derivatives, worked out when one is first asked for: imports are short."""
         if name not in _LATE:
             raise AttributeError(name)
         self._work_out(self.grad)

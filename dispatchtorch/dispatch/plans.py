@@ -275,7 +275,7 @@ def _casting(entry: Callable[..., Any], common: DType, first: bool, second: bool
 
 
 def _native_binary(op: Op, kernel: Kernel, lead: Key, key: Key, two: bool, common: DType | None) -> Callable[..., Any]:
-    """Returns the plan of two tensors, or of a tensor and a number, which is brought into ``common`` once where given."""
+    """Returns the plan of two tensors, or of a tensor and a number, which is made one of ``common`` once."""
 
     def tensors(x: Tensor, y: Tensor) -> Tensor:
         try:

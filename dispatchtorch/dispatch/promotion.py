@@ -130,6 +130,7 @@ def _wrapped_number(value: int, key: Key) -> int:
 
 
 def pointwise_kernel(op: Op, keys: tuple[Any, ...]) -> tuple[Kernel, Key, DType]:
+    """Returns the bound kernel for a combination of keys, casts included, the key that leads and the result's dtype."""
     key = leading_key(op, keys)
     zero_dim = all(k.zero_dim for k in keys if isinstance(k, Key))
     if any(op.masks):  # a condition is read as it is and lifts no dtype

@@ -58,7 +58,7 @@ def save(node: Node, op: Op, args: Sequence[Any]) -> None:
     else:
         kept = [value if on else None for value, on in zip(args, op.saves, strict=True)]
     node.saved = (*kept, *op.facts_of(args)) if op.facts else tuple(kept)
-    if any([isinstance(v, Tensor) and v._cell is not None for v in kept]):
+    if any(isinstance(v, Tensor) and v._cell is not None for v in kept):
         node.versions = tuple([v._version if isinstance(v, Tensor) else 0 for v in node.saved])
     else:
         node.versions = None
@@ -138,13 +138,16 @@ def _refuse_view(t: Tensor, creation: str, *, base_written: bool) -> None:
         raise RuntimeError(
             f"A view was created in no_grad mode and {done} modified inplace with grad mode enabled. Given that this "
             "use case is ambiguous and error-prone, it is forbidden. You can clarify your code by moving both the view "
-            "and the inplace either both inside the no_grad block (if you don't want the inplace to be tracked) or both "
+            "and the inplace either both inside the no_grad block (if you don't want the inplace to be tracked) or "
+            "both "
             "outside (if you want the inplace to be tracked)."
         )
     name = creation.partition(":")[2] if node is None else node.name()
     raise RuntimeError(
-        f"Output {nr} of {bare_name(name)} is a view and {done} modified inplace. This view is the output of a function that "
-        "returns multiple views. Such functions do not allow the output views to be modified inplace. You should replace "
+        f"Output {nr} of {bare_name(name)} is a view and {done} modified inplace. This view is the output of a "
+        "function that "
+        "returns multiple views. Such functions do not allow the output views to be modified inplace. You should "
+        "replace "
         "the inplace operation by an out-of-place one."
     )
 

@@ -1,7 +1,7 @@
 """The decorators that turn a paragraph into an op, and the names under which ops are found.
 
-A name that starts with an underscore stays inside; every other one becomes ``dispatchtorch.name``, and with ``method=True``
-``Tensor.name`` too. In-place and ``out=`` forms are derived here, once for all.
+A name that starts with an underscore stays inside; every other one becomes ``dispatchtorch.name``, and with
+``method=True`` ``Tensor.name`` too. In-place and ``out=`` forms are derived here, once for all.
 """
 
 from __future__ import annotations
@@ -128,8 +128,8 @@ def primitive(
 ) -> Callable[[F], F]:
     """Declares an op with a kernel over arguments that are already normalised; a body is its decomposition.
 
-    ``hot``: two tensors (a third may be None) of one dtype, which the result has too, take a shorter path. There ``check``
-    raises torch's error: it is asked once per combination of dtypes, and whenever the kernel refuses the shapes.
+    ``hot``: two tensors (a third may be None) of one dtype, which is the result's too, take a short path. There
+    ``check`` raises torch's error: it is asked once per combination of dtypes, and whenever the kernel refuses the shapes.
     """
 
     def declare(body: F) -> F:
@@ -265,7 +265,8 @@ def _fill_out(name: str, result: Any, out: Any) -> Any:
                 "An output with one or more elements was resized since it had shape "
                 f"{list(out._a.shape)}, which does not match the required output shape {list(result._a.shape)}. This "
                 "behavior is deprecated, and in a future PyTorch release outputs will not be resized unless they have "
-                "zero elements. You can explicitly reuse an out tensor t by resizing it, inplace, to zero elements with "
+                "zero elements. You can explicitly reuse an out tensor t by resizing it, inplace, to zero elements "
+                "with "
                 "t.resize_(0).",
                 UserWarning,
                 stacklevel=3,

@@ -14,6 +14,7 @@ from dispatchtorch.tensor.tensor import Extra, Parameter, Tensor, lens_of, new, 
 
 __all__ = ["attach", "make_view", "track_view"]
 
+
 def make_view(
     op: Op, native: Callable[..., Any] | None, recast: Callable[..., DType] | None = None
 ) -> Callable[..., Any]:

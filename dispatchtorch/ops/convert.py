@@ -156,9 +156,8 @@ def copy_(self: Tensor, src: Tensor | Number, non_blocking: bool = False) -> Ten
     if not isinstance(src, Tensor):
         raise TypeError(f"copy_(): argument 'other' (position 1) must be Tensor, not {type(src).__name__}")
     shape, given = tuple(self._a.shape), tuple(src._a.shape)
-    if given != shape:
-        if broadcast_shapes(shape, given) != shape:
-            raise RuntimeError(f"output with shape {list(shape)} doesn't match the broadcast shape {list(given)}")
+    if given != shape and broadcast_shapes(shape, given) != shape:
+        raise RuntimeError(f"output with shape {list(shape)} doesn't match the broadcast shape {list(given)}")
     if src._key.backend is not self._key.backend or src._key.device != self._key.device:
         src = to(src, self._key.device, backend=self._key.backend.name)
     if src is self:
@@ -193,7 +192,7 @@ def zero_(self: Tensor) -> Tensor:
 def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     """Returns the tensor in another dtype, on another device or backend; itself where nothing changes.
 
-    ``to(dtype)``, ``to(device)``, ``to(device, dtype)``, ``to(other)``, and ``backend="name"``, which torch does not have.
+    ``to(dtype)``, ``to(device)``, ``to(device, dtype)``, ``to(other)``, and ours: ``backend="name"``.
 
     >>> torch.tensor([1, 2]).to(torch.float64)
     tensor([1., 2.], dtype=torch.float64)
@@ -467,7 +466,8 @@ METHODS.update(
     {
         "detach_": detach_, "copy_": copy_, "fill_": fill_, "zero_": zero_, "to": to, "cpu": cpu, "cuda": cuda,
         "type": type_, "type_as": type_as, "item": item, "tolist": tolist, "numpy": numpy, "__array__": _array,
-        "__bool__": _bool, "__float__": _as_number(float), "__int__": _as_number(int), "__complex__": _as_number(complex),
+        "__bool__": _bool, "__float__": _as_number(float), "__int__": _as_number(int),
+        "__complex__": _as_number(complex),
         "__index__": _index, "__copy__": _shallow, "__deepcopy__": _deepcopy, "__reduce_ex__": _reduce,
         "data": property(_data, _set_data),  # type: ignore[dict-item]  # a member, not a function
     }

@@ -9,8 +9,8 @@ from typing import Any
 
 from dispatchtorch._base.device import Device
 from dispatchtorch._base.dtypes import FLOATING, DType, get_default_dtype, int64, of_number
-from dispatchtorch.dispatch.op import TABLE
 from dispatchtorch.dispatch.general import create
+from dispatchtorch.dispatch.op import TABLE
 from dispatchtorch.dispatch.table import METHODS, composite, primitive, with_out
 from dispatchtorch.plugin.backend import Backend
 from dispatchtorch.plugin.selection import backend_for_device, default_backend, get_backend

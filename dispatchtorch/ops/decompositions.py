@@ -33,7 +33,6 @@ __all__ = ["LINALG", "LinAlgError"]
 LINALG: Final[dict[str, Callable[..., Any]]] = {}  # torch.linalg's functions by name
 
 
-
 def pinv(A: Tensor, *, rcond: float | None = None, rtol: float | None = None, hermitian: bool = False) -> Tensor:
     """Returns the pseudo-inverse: the inverse on what is not nearly zero, zero elsewhere."""
     check_matrix("linalg.pinv", A)
@@ -111,9 +110,7 @@ def norm(
     if ord is None:
         return vector_norm(A, 2, None, keepdim, dtype=dtype)
     if ndim not in (1, 2):
-        raise RuntimeError(
-            f"linalg.norm: If dim is not specified but ord is, the input must be 1D or 2D. Got {ndim}D."
-        )
+        raise RuntimeError(f"linalg.norm: If dim is not specified but ord is, the input must be 1D or 2D. Got {ndim}D.")
     if ndim == 1:
         return vector_norm(A, float(ord), 0, keepdim, dtype=dtype)
     return matrix_norm(A, ord, (0, 1), keepdim, dtype=dtype)

@@ -33,7 +33,6 @@ def _bad_minor(rows: list[list[Any]]) -> int:
     return 0
 
 
-
 def _cholesky_grad(g: Tensor, out: Tensor) -> Tensor:
     """Returns the gradient of a Cholesky factor, made Hermitian as its input is."""
     inside = FUNCTIONS["tril"](_matmul_tn(conj(out), g))

@@ -41,9 +41,7 @@ def _norm_grad(
 
 
 @primitive(grad={"input": _norm_grad}, node="LinalgVectorNormBackward0", hot=True)
-def _vector_norm(
-    input: Tensor, order: float, dims: tuple[int, ...] | None, keepdim: bool, dtype: DType
-) -> Tensor:
+def _vector_norm(input: Tensor, order: float, dims: tuple[int, ...] | None, keepdim: bool, dtype: DType) -> Tensor:
     """Returns norms over ``dims``."""
     ...
 

@@ -184,8 +184,7 @@ def nanmean(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: DT
     """Returns means of the elements that are not nan."""
     if input._key.dtype.category < 2:
         raise RuntimeError(
-            "nanmean(): expected input to have floating point or complex dtype but got "
-            f"{input._key.dtype.legacy}"
+            f"nanmean(): expected input to have floating point or complex dtype but got {input._key.dtype.legacy}"
         )
     total = FUNCTIONS["nansum"](input, dim, keepdim, dtype=dtype)
     counted = FUNCTIONS["sum"](input == input, dim, keepdim)
@@ -329,5 +328,3 @@ def trace(input: Tensor) -> Tensor:
     if input._key.dtype is bool_:
         raise NotImplementedError("\"trace\" not implemented for 'Bool'")
     return _trace(input)
-
-

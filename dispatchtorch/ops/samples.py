@@ -1,7 +1,7 @@
 """Sample calls of ops, from which the conformance kit, gradcheck and the goldens are made.
 
-A sampler is a generator function of a `Maker`; it yields `Sample`s. Inputs come from torch's own random stream, so the same
-samples can be made in torch with the same seed, which is how goldens are recorded.
+A sampler is a generator function of a `Maker`; it yields `Sample`s. Inputs come from torch's own random stream, so the
+same samples can be made in torch with the same seed, which is how goldens are recorded.
 """
 
 from __future__ import annotations

@@ -69,7 +69,7 @@ def _samples(make: Maker) -> Any:
 
 def _normalise(name: str, op: Any, input: Tensor, dim: int | None, dtype: DType | None) -> Tensor:
     if dim is None:
-        raise TypeError(f"{name}() missing 1 required positional arguments: \"dim\"")
+        raise TypeError(f'{name}() missing 1 required positional arguments: "dim"')
     if dtype is not None and input._key.dtype is not dtype:
         input = input.to(dtype)
     if input._key.dtype.category < 2:

@@ -99,9 +99,7 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
 
 
 @primitive(
-    grad={
-        "input": lambda g, out, input_shape, dim, keepdim: select_back(g[0], out[1], input_shape, dim, keepdim)
-    },
+    grad={"input": lambda g, out, input_shape, dim, keepdim: select_back(g[0], out[1], input_shape, dim, keepdim)},
     node="KthvalueBackward0",
     hot=True,
 )

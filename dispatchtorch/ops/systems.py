@@ -39,9 +39,7 @@ def check_matrix(name: str, a: Tensor) -> None:
     if len(a._a.shape) < 2:
         raise RuntimeError(f"{name}: The input tensor A must have at least 2 dimensions.")
     if a._key.dtype.category < 2:
-        raise RuntimeError(
-            f"{name}: Expected a floating point or complex tensor as input. Got {a._key.dtype.legacy}"
-        )
+        raise RuntimeError(f"{name}: Expected a floating point or complex tensor as input. Got {a._key.dtype.legacy}")
     if a._key.dtype.itemsize == 2:
         raise RuntimeError(f"{name}: Low precision dtypes not supported. Got {a._key.dtype.legacy}")
 
@@ -254,10 +252,8 @@ def _triangle(x: Tensor, upper: bool, unit: bool) -> Tensor:
 
 @primitive(
     grad={
-        "A": lambda g, A, out, upper, unitriangular: (
-            _triangle(
-                -_matmul_nt(_solve_triangular(herm(A), g, not upper, unitriangular), conj(out)), upper, unitriangular
-            )
+        "A": lambda g, A, out, upper, unitriangular: _triangle(
+            -_matmul_nt(_solve_triangular(herm(A), g, not upper, unitriangular), conj(out)), upper, unitriangular
         ),
         "B": lambda g, A, upper, unitriangular: _solve_triangular(herm(A), g, not upper, unitriangular),
     },
@@ -268,9 +264,7 @@ def _solve_triangular(A: Tensor, B: Tensor, upper: bool, unitriangular: bool) ->
     ...
 
 
-def solve_triangular(
-    A: Tensor, B: Tensor, *, upper: bool, left: bool = True, unitriangular: bool = False
-) -> Tensor:
+def solve_triangular(A: Tensor, B: Tensor, *, upper: bool, left: bool = True, unitriangular: bool = False) -> Tensor:
     """Returns ``X`` with ``A @ X = B`` for a triangular ``A``, of which only that triangle is read."""
     check_square("linalg.solve_triangular", A)
     if left:

@@ -120,11 +120,11 @@ class Backend(ABC):
         return array if self.aliasing == "lens" else array.copy()
 
     def number(self, value: Any, dtype: str) -> Any:
-        """Returns a Python number as kernels take it: itself, or an array where converting it at each call costs time."""
+        """Returns a Python number as kernels take it: itself, or an array where converting it each time is slow."""
         return value
 
     def takes_out(self, kernel: Kernel) -> bool:
-        """Returns whether ``kernel(a, b, out)`` writes a third argument; only ever true of unwrapped library functions."""
+        """Returns whether ``kernel(a, b, out)`` writes a third argument; only true of a library's own functions."""
         return False
 
     # --- native aliasing -------------------------------------------------------------------------------------------

@@ -41,7 +41,7 @@ class Engine:
         self.seed(seed)
 
     def __getattr__(self, name: str) -> Any:
-        """Returns one of numpy's three faces of the twister, made when first drawn from: numpy.random takes 10 ms to import."""
+        """Returns one of numpy's three faces of the twister, made at the first draw: numpy.random is slow to import."""
         if name not in ("_bits", "_filler", "_seeder"):
             raise AttributeError(name)
         self._bits = np.random.MT19937(0)

@@ -65,7 +65,7 @@ class _Place:
 class Extra(_Place):
     """The rare facts of a tensor: its place in a view tree, its gradient, its hooks.
 
-    A view sets only its place when it is made (`new(Extra)`, three slots); every other fact has its default in the class.
+    A view sets only its place when it is made (`new(Extra)`, three slots); other facts have defaults in the class.
     """
 
     creation: str = ""  # "", "no_grad", "multi:<Node>": what an in-place write to this view may do
@@ -298,7 +298,8 @@ def read(t: Tensor) -> Array:
     if cell is None or cell.storage is None:
         return t._a
     storage, extra = cell.storage, t._extra
-    assert extra is not None and extra.lens is not None  # a storage on an immutable library always comes with a lens
+    assert extra is not None  # a storage on an immutable library always comes with a lens
+    assert extra.lens is not None
     if extra.stamp != storage.stamp:
         t._a = _getter(t._key.backend, extra.lens)(storage.root)
         extra.stamp = storage.stamp
@@ -313,7 +314,8 @@ def write(t: Tensor, value: Array) -> None:
     cell = t._cell
     if cell is not None and cell.storage is not None:
         storage, extra = cell.storage, t._extra
-        assert extra is not None and extra.lens is not None  # as above
+        assert extra is not None  # as above
+        assert extra.lens is not None
         storage.root = _putter(t._key.backend, extra.lens)(storage.root, value)
         storage.stamp += 1
         extra.stamp = storage.stamp

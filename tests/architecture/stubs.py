@@ -1,7 +1,7 @@
 """Writes the type stubs of what the op table installs: the methods of Tensor and the functions of the facade.
 
-``python tests/architecture/stubs.py`` writes them, ``--check`` tells whether they are up to date. They are made from the very
-signatures that run, so a method cannot be typed otherwise than it behaves.
+``python tests/architecture/stubs.py`` writes them, ``--check`` tells whether they are up to date. They are made from
+the very signatures that run, so a method cannot be typed otherwise than it behaves.
 """
 
 from __future__ import annotations
@@ -106,7 +106,8 @@ def stub(name: str, function: Any, *, inside_class: bool) -> str:
 def methods() -> str:
     """Returns the stub of the class that Tensor takes its methods from."""
     own = set(vars(Tensor))
-    head = HEADER.format(doc="The methods that the op table gives Tensor.").replace("from coll", "import builtins\nfrom coll", 1)
+    head = HEADER.format(doc="The methods that the op table gives Tensor.")
+    head = head.replace("from coll", "import builtins\nfrom coll", 1)
     lines = [stub(n, f, inside_class=True) for n, f in sorted(METHODS.items()) if n in own and n not in OBJECT]
     return head + "class TensorSurface:\n" + "".join(lines)
 

@@ -11,7 +11,7 @@ from dispatchtorch.plugin import hookimpl
 from dispatchtorch.plugin.manager import manager
 
 
-def cube(input: "torch.Tensor") -> "torch.Tensor":
+def cube(input: torch.Tensor) -> torch.Tensor:
     return input * input * input
 
 

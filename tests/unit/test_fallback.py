@@ -1,4 +1,4 @@
-"""What happens on a backend that lacks an op: an error that prints the ladder, or the host's kernel, with or without a word."""
+"""What happens on a backend that lacks an op: an error that prints the ladder, or the host's kernel."""
 
 from __future__ import annotations
 
@@ -72,7 +72,8 @@ def test_error_is_the_default_and_prints_the_ladder_and_the_gap(thin):
     said = str(caught.value)
     assert "no kernel for tanh on backend 'thin'" in said
     assert "this library has no hyperbolic functions" in said
-    for rung in ("override hook", "backend kernel", "numpylike kernel", "array API name", "host fallback: not used (error)"):
+    rungs = ("override hook", "backend kernel", "numpylike kernel", "array API name", "host fallback: not used (error)")
+    for rung in rungs:
         assert rung in said
     assert x.tolist() == [0.0, 1.0]
 

@@ -1,7 +1,7 @@
 """Kernels that numpy does better than the shared ones: in-place buffers, BLAS without `matmul`'s overhead.
 
-Every module with a dict ``KERNELS`` from op names to functions over numpy arrays is taken up; a new file needs no mention.
-No kernel writes into its arguments.
+Every module with a dict ``KERNELS`` from op names to functions over numpy arrays is taken up; a new file needs no
+mention. No kernel writes into its arguments.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which kernels need nothing around them: they return arrays, never numpy scalars, and silence what has to be silent."""
+"""Which kernels need nothing around them: they return arrays, never numpy scalars, and silence what must be silent."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Kernels that run over any array-API-like namespace: what a backend gets for nothing.
 
-`KERNELS` maps an op's name to ``kernel(xp, *raw_arguments)``. A kernel may use the array API standard's names and numpy's
-widespread ones, never a concrete library, and must not write into its arguments.
+`KERNELS` maps an op's name to ``kernel(xp, *raw_arguments)``. A kernel may use the array API standard's names and
+numpy's widespread ones, never a concrete library, and must not write into its arguments.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def __getattr__(name: str) -> Any:
-    """Returns `KERNELS`: the families are imported when the first kernel is looked for, not by ``import dispatchtorch``."""
+    """Returns `KERNELS`: the families are imported when the first kernel is looked for, not at import."""
     if name != "KERNELS":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    for family in pkgutil.iter_modules(__path__):  # every module here is a family of kernels; a new file needs no mention
+    for family in pkgutil.iter_modules(__path__):  # every module here is a family of kernels
         importlib.import_module(f"{__name__}.{family.name}")
     globals()["KERNELS"] = _found
     return _found

@@ -18,8 +18,8 @@ import numpy as np
 
 from dispatchtorch._base.device import Device
 from dispatchtorch._base.dtypes import by_name
-from dispatchtorch.dispatch.op import Op
 from dispatchtorch.dispatch.general import general
+from dispatchtorch.dispatch.op import Op
 from dispatchtorch.dispatch.table import COMPOSITES, FUNCTIONS, METHODS, TABLE
 from dispatchtorch.ops import FAMILIES
 from dispatchtorch.ops.samples import Sample, Sampler
