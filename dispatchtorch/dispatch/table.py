@@ -129,7 +129,7 @@ def primitive(
     """Declares an op with a kernel over arguments that are already normalised; a body is its decomposition.
 
     ``hot``: two tensors (a third may be None) of one dtype, which is the result's too, take a short path. There
-    ``check`` raises torch's error: it is asked once per combination of dtypes, and whenever the kernel refuses the shapes.
+    ``check`` raises torch's error: asked once per combination of dtypes, and whenever the kernel refuses the shapes.
     """
 
     def declare(body: F) -> F:
