@@ -164,8 +164,8 @@ cdouble = complex128
 
 _ROOMS = frozenset(
     {
-        "amp", "compiler", "distributed", "distributions", "fft", "func", "linalg", "nn", "optim", "serialization",
-        "special", "testing", "utils",
+        "amp", "compiler", "cuda", "distributed", "distributions", "fft", "func", "linalg", "nn", "optim",
+        "serialization", "special", "testing", "utils",
     }
 )  # fmt: skip
 
