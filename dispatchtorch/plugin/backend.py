@@ -71,7 +71,7 @@ class Backend(ABC):
     name: ClassVar[str]
     devices: ClassVar[tuple[str, ...]]
     aliasing: ClassVar[Literal["native", "lens"]]
-    capabilities: ClassVar[frozenset[str]] = frozenset()
+    capabilities: ClassVar[frozenset[str]] = frozenset()  # optional dtypes it has: "float64", "float16", ...
     kernels: Mapping[str, Kernel] = {}
     gaps: tuple[Gap, ...] = ()
 
