@@ -10,12 +10,14 @@ import json
 import sys
 from pathlib import Path
 
-import dispatchtorch
-from dispatchtorch.tensor.tensor import Tensor
-from dispatchtorch.testing.conformance.cases import cases
-from dispatchtorch.testing.goldens import load
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "backends")]
 
-ROOT = Path(__file__).parents[1]
+import dispatchtorch  # noqa: E402 - the checkout's own, installed or not
+from dispatchtorch.tensor.tensor import Tensor  # noqa: E402 - as above
+from dispatchtorch.testing.conformance.cases import cases  # noqa: E402 - as above
+from dispatchtorch.testing.goldens import load  # noqa: E402 - as above
+
 PAGE = ROOT / "docs" / "coverage.md"
 HEAD = """# Coverage
 

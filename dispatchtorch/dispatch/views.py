@@ -43,8 +43,12 @@ def make_view(
         found = geometry(lens_of(input), *args)
         if type(found) is not Lens:
             return _several(op, entry, input, args, [view_of(input, lens) for lens in found])
-        v = view_of(input, found)
-        v._key = input._key.views()[not found.shape]
+        key, dtype = input._key, None
+        if recast is not None:
+            dtype = recast(key.dtype, *args)
+            key = key.as_dtype(dtype)
+        v = view_of(input, found, dtype)
+        v._key = key.views()[not found.shape]
         track_view(op, entry, input, v, args, "")
         return v
 

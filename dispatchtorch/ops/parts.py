@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dispatchtorch._base.dtypes import COMPLEX, FLOATING
-from dispatchtorch.dispatch.table import FUNCTIONS, METHODS, composite, pointwise, primitive
+from dispatchtorch.dispatch.table import FUNCTIONS, composite, pointwise, primitive
 from dispatchtorch.ops.choose import masked_fill
 from dispatchtorch.ops.pointwise import _zeros, conj_of
 from dispatchtorch.ops.samples import Maker, Sample, unary
@@ -32,33 +32,6 @@ def conj(input: Tensor) -> Tensor:
 def conj_physical(input: Tensor) -> Tensor:
     """Returns complex conjugates; a real tensor is returned itself."""
     return conj(input)
-
-
-@pointwise(
-    grad={"input": lambda g, input: _to_complex(g, input)}, kernel="", dtype="real", node="RealBackward0", inplace=False
-)
-def _real_part(input: Tensor) -> Tensor:
-    """Returns real parts, copied."""
-    ...
-
-
-@pointwise(
-    grad={"input": lambda g, input: _to_complex(g, input) * 1j},
-    kernel="",
-    dtype="real",
-    node="ImagBackward0",
-    inplace=False,
-)
-def _imag_part(input: Tensor) -> Tensor:
-    """Returns imaginary parts, copied."""
-    ...
-
-
-def _to_complex(g: Tensor, like: Tensor) -> Tensor:
-    return g + 0j if like._key.dtype.category == COMPLEX else g
-
-
-METHODS["_real_part"] = _real_part
 
 
 def _angle_backward(g: Tensor, input: Tensor) -> Tensor:
@@ -138,6 +111,3 @@ def polar(abs: Tensor, angle: Tensor) -> Tensor:
     """
     _check_parts(abs, angle)
     return complex(abs * FUNCTIONS["cos"](angle), abs * FUNCTIONS["sin"](angle))
-
-
-METHODS["_imag_part"] = _imag_part  # `reinterpret` gives views where a library has them, these where not

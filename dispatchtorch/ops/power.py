@@ -10,7 +10,7 @@ from typing import Any
 
 from dispatchtorch._base.dtypes import COMPLEX, FLOATING, INTEGRAL, complex128, float64
 from dispatchtorch.dispatch.plans import make_operator
-from dispatchtorch.dispatch.table import METHODS, composite, pointwise
+from dispatchtorch.dispatch.table import FUNCTIONS, METHODS, composite, pointwise
 from dispatchtorch.ops import refusals
 from dispatchtorch.ops.choose import where
 from dispatchtorch.ops.exponential import log
@@ -68,7 +68,7 @@ def _exponent_backward(g: Tensor, input: Operand, other: Tensor, out: Tensor) ->
 
 
 def _real(x: Tensor) -> Tensor:
-    return x if x._key.dtype.category < COMPLEX else METHODS["_real_part"](x)
+    return x if x._key.dtype.category < COMPLEX else FUNCTIONS["real"](x)
 
 
 def _like(like: Tensor, number: Number) -> Tensor:

@@ -1,11 +1,11 @@
 """Views that read the same bits as another dtype: `view(dtype)`, real and imaginary parts, pairs as complex numbers.
 
-Only libraries whose arrays alias memory can give them; elsewhere the error says so, but for parts, which are copied.
+On an immutable library complex numbers and their parts alias as anywhere; other dtypes over the same bits it lacks.
 """
 
 from __future__ import annotations
 
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, TypeAlias
 
 from dispatchtorch._base.dtypes import DType, complex64, complex128
 from dispatchtorch.dispatch.table import METHODS, composite
@@ -18,16 +18,12 @@ __all__ = ["TensorLens", "imag", "real", "view_as_complex", "view_as_real", "vie
 TensorLens: TypeAlias = Lens  # what the body of a view op gets for a tensor: where its elements are
 
 
-def _no_alias(name: str) -> NoReturn:
-    raise NotImplementedError(
-        f"{name} is a view that reads memory as another dtype, which needs a backend whose arrays can be written in "
-        "place; this backend's arrays are immutable"
-    )
-
-
 @declare_view(native=lambda a, dtype, name: a.view(name), recast=lambda _, dtype, name: dtype, node="ViewBackward1")
 def _view_bits(input: TensorLens, dtype: DType, name: str) -> Lens:
-    _no_alias("view(dtype)")
+    raise NotImplementedError(
+        "view(dtype) reads memory as another dtype, which needs a backend whose arrays can be written in place; this "
+        "backend's arrays are immutable"
+    )
 
 
 def view_dtype(input: Tensor, dtype: DType) -> Tensor:
@@ -59,7 +55,8 @@ def view_dtype(input: Tensor, dtype: DType) -> Tensor:
     node="SelectBackward0",
 )
 def _real_view(input: TensorLens) -> Lens:
-    _no_alias("real")
+    """Returns the first real of each pair."""
+    return Lens(input.shape, _doubled(input), 2 * input.offset)
 
 
 @declare_view(
@@ -69,7 +66,12 @@ def _real_view(input: TensorLens) -> Lens:
     node="SelectBackward0",
 )
 def _imag_view(input: TensorLens) -> Lens:
-    _no_alias("imag")
+    """Returns the second real of each pair."""
+    return Lens(input.shape, _doubled(input), 2 * input.offset + 1)
+
+
+def _doubled(lens: Lens) -> tuple[int, ...]:
+    return tuple([2 * s for s in lens.strides])
 
 
 def _complexed(g: Tensor) -> Tensor:
@@ -78,14 +80,14 @@ def _complexed(g: Tensor) -> Tensor:
 
 @composite()
 def real(input: Tensor) -> Tensor:
-    """Returns the real part: a view where the library's arrays alias, else a copy; a real tensor is its own.
+    """Returns the real part, a view; a real tensor is its own.
 
     >>> torch.real(torch.tensor([1 + 2j]))
     tensor([1.])
     """
     if not input._key.dtype.is_complex:
         return input
-    return _real_view(input) if input._key.native else METHODS["_real_part"](input)
+    return _real_view(input)
 
 
 @composite()
@@ -97,7 +99,7 @@ def imag(input: Tensor) -> Tensor:
     """
     if not input._key.dtype.is_complex:
         raise RuntimeError("imag is not implemented for tensors with non-complex dtypes.")
-    return _imag_view(input) if input._key.native else METHODS["_imag_part"](input)
+    return _imag_view(input)
 
 
 METHODS["real"] = property(real)  # type: ignore[assignment]  # members that are read, not called
@@ -116,7 +118,8 @@ def _native_pairs(a: Any) -> Any:
     node="ViewAsRealBackward0",
 )
 def _view_as_real(input: TensorLens) -> Lens:
-    _no_alias("view_as_real")
+    """Returns the pairs themselves."""
+    return Lens((*input.shape, 2), (*_doubled(input), 1), 2 * input.offset)
 
 
 @composite()
@@ -142,7 +145,8 @@ def _native_complex(a: Any) -> Any:
     node="ViewAsComplexBackward0",
 )
 def _view_as_complex(input: TensorLens) -> Lens:
-    _no_alias("view_as_complex")
+    """Returns each pair as one number."""
+    return Lens(input.shape[:-1], tuple([s // 2 for s in input.strides[:-1]]), input.offset // 2)
 
 
 @composite()

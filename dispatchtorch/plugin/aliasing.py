@@ -15,12 +15,27 @@ from itertools import product
 from math import gcd, prod
 from typing import Any, TypeAlias
 
-__all__ = ["SetAt", "StridedView"]
+__all__ = ["SetAt", "StridedView", "seen_as"]
 
 Array: TypeAlias = Any  # an array of the backend's library; the standard has no common base class
 
 SetAt: TypeAlias = Callable[[Array, Any, Array], Array]
 """`set_at(array, index, value)`: a copy of `array` with `value` at `index`, a tuple of slices or one index array."""
+
+
+def seen_as(xp: Any, array: Array, complex_numbers: bool) -> Array:
+    """The same memory as complex numbers or as reals: complex elements are pairs of reals in a row, and the other way.
+
+    An array that is what is asked for already comes back itself; any other one comes back flat.
+    """
+    is_complex = array.dtype.kind == "c"
+    if is_complex is complex_numbers:
+        return array
+    flat = xp.reshape(array, (-1,))
+    if is_complex:
+        return xp.reshape(xp.stack([xp.real(flat), xp.imag(flat)], axis=-1), (-1,))
+    pairs = xp.reshape(flat, (-1, 2))
+    return pairs[:, 0] + 1j * pairs[:, 1]
 
 
 @dataclass(frozen=True, slots=True)

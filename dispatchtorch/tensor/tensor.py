@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dispatchtorch._base.device import Device
 from dispatchtorch._base.dtypes import DType
-from dispatchtorch.plugin.aliasing import StridedView
+from dispatchtorch.plugin.aliasing import StridedView, seen_as
 from dispatchtorch.plugin.backend import Array, Backend, Kernel, KernelCall
 from dispatchtorch.tensor.key import Key
 from dispatchtorch.tensor.lens import Lens, contiguous_strides, span
@@ -279,15 +279,20 @@ def lens_of(t: Tensor) -> Lens:
 
 
 @lru_cache(maxsize=4096)
-def _getter(backend: Backend, lens: Lens) -> Kernel:
+def _getter(backend: Backend, lens: Lens, is_complex: bool) -> Kernel:
     view, xp = StridedView(lens.shape, lens.strides, lens.offset), backend.namespace
-    return backend.bind(lambda base: view.get(xp, base), KernelCall("lens_get"))
+    return backend.bind(lambda base: view.get(xp, seen_as(xp, base, is_complex)), KernelCall("lens_get"))
 
 
 @lru_cache(maxsize=4096)
-def _putter(backend: Backend, lens: Lens) -> Kernel:
+def _putter(backend: Backend, lens: Lens, is_complex: bool) -> Kernel:
     view, xp = StridedView(lens.shape, lens.strides, lens.offset), backend.namespace
-    return backend.bind(lambda base, value: view.put(xp, base, value, backend.set_at), KernelCall("lens_put"))
+
+    def put(base: Array, value: Array) -> Array:
+        seen = view.put(xp, seen_as(xp, base, is_complex), value, backend.set_at)
+        return xp.reshape(seen_as(xp, seen, base.dtype.kind == "c"), base.shape)
+
+    return backend.bind(put, KernelCall("lens_put"))
 
 
 def read(t: Tensor) -> Array:
@@ -301,7 +306,7 @@ def read(t: Tensor) -> Array:
     assert extra is not None  # a storage on an immutable library always comes with a lens
     assert extra.lens is not None
     if extra.stamp != storage.stamp:
-        t._a = _getter(t._key.backend, extra.lens)(storage.root)
+        t._a = _getter(t._key.backend, extra.lens, t._key.dtype.is_complex)(storage.root)
         extra.stamp = storage.stamp
     return t._a
 
@@ -316,16 +321,19 @@ def write(t: Tensor, value: Array) -> None:
         storage, extra = cell.storage, t._extra
         assert extra is not None  # as above
         assert extra.lens is not None
-        storage.root = _putter(t._key.backend, extra.lens)(storage.root, value)
+        storage.root = _putter(t._key.backend, extra.lens, t._key.dtype.is_complex)(storage.root, value)
         storage.stamp += 1
         extra.stamp = storage.stamp
     t._a = value
 
 
-def view_of(t: Tensor, lens: Lens) -> Tensor:
-    """Returns a tensor that sees another part of the same storage; shares the version counter."""
+def view_of(t: Tensor, lens: Lens, dtype: DType | None = None) -> Tensor:
+    """Returns a tensor that sees another part of the same storage; shares the version counter.
+
+    With ``dtype``, on an immutable library, complex elements are seen as pairs of reals or the other way.
+    """
     storage = storage_of(t)
-    key = t._key
+    key = t._key if dtype is None else t._key.as_dtype(dtype)
     v = new(Tensor)
     if key.native:
         root = storage.root
@@ -335,7 +343,7 @@ def view_of(t: Tensor, lens: Lens) -> Tensor:
         v._a = key.backend.strided(root, lens.shape, lens.strides, lens.offset)
         v._extra = None
     else:
-        v._a = _getter(key.backend, lens)(storage.root)
+        v._a = _getter(key.backend, lens, key.dtype.is_complex)(storage.root)
         extra = v._extra = Extra()
         extra.lens, extra.stamp = lens, storage.stamp
     v._key = key.fresh(not lens.shape)

@@ -43,8 +43,6 @@ INTERNAL = {
     "_silu_backward": lambda a, b: torch.ops.aten.silu_backward(a, b),
     "_logsigmoid": F.logsigmoid,
     "_complex": torch.complex,
-    "_real_part": torch.real,
-    "_imag_part": torch.imag,
     "_solve": torch.linalg.solve,
     "_cholesky": torch.linalg.cholesky,
     "_eigh": lambda x, upper: torch.linalg.eigh(x, "U" if upper else "L"),

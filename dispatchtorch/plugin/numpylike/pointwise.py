@@ -193,16 +193,6 @@ def signbit(xp: Any, a: Any) -> Any:
 
 
 @kernel
-def _real_part(xp: Any, a: Any) -> Any:
-    return xp.real(a) + 0
-
-
-@kernel
-def _imag_part(xp: Any, a: Any) -> Any:
-    return xp.imag(a) + 0
-
-
-@kernel
 def _angle(xp: Any, a: Any) -> Any:
     if xp.issubdtype(a.dtype, xp.complexfloating):
         return xp.angle(a)

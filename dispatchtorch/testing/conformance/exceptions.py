@@ -6,8 +6,6 @@ from typing import Final
 
 __all__ = [
     "LOOSE",
-    "NATIVE_ONLY",
-    "NATIVE_WHOLLY",
     "OTHER_METHOD",
     "SIGNLESS",
     "SYMMETRIC",
@@ -66,11 +64,4 @@ TWICE: Final[dict[str, str]] = {}  # a second derivative that differences cannot
 WRITES: Final = {
     "batch_norm": "the running statistics are moved",
     "instance_norm": "the running statistics are moved",
-}
-NATIVE_ONLY: Final = {  # aliasing is a strict xfail on a backend whose arrays cannot be written
-    "imag": "reads memory as another dtype: immutable arrays give a copy",
-}
-NATIVE_WHOLLY: Final = {  # every aspect is
-    "view_as_complex": "reads memory as another dtype, which immutable arrays cannot",
-    "view_as_real": "reads memory as another dtype, which immutable arrays cannot",
 }

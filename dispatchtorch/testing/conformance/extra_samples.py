@@ -136,8 +136,6 @@ SAMPLES: Final[dict[str, Sampler]] = {
     "_silu_backward": calls((t(3, 4), t(3, 4))),
     "_softplus": calls((t(3, 4), 1.0, 20.0), (t(3, 4), 2.0, 1.0)),
     "_softshrink": calls((t(3, 4), 0.5)),
-    "_real_part": calls(t(3, 4, dtype="complex64")),
-    "_imag_part": calls(t(3, 4, dtype="complex64")),
     # reductions
     "count_nonzero": calls(t(3, 4), (t(3, 4), 1), (t(2, 3, 4), (0, 2)), grad=False),
     "trace": calls(t(3, 3), t(2, 4)),

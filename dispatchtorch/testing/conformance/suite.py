@@ -17,7 +17,6 @@ from dispatchtorch.plugin.selection import get_backend, use_backend
 from dispatchtorch.testing.conformance import contract, engine
 from dispatchtorch.testing.conformance.cases import Case, cases
 from dispatchtorch.testing.conformance.checks import ASPECTS
-from dispatchtorch.testing.conformance.exceptions import NATIVE_ONLY, NATIVE_WHOLLY
 from dispatchtorch.testing.goldens import load
 
 __all__ = ["DTYPES", "Conformance", "tests_of"]
@@ -86,11 +85,6 @@ class Conformance:
                 gap = _gap(backend, case, dtype)
                 if gap is not None:
                     marks.append(pytest.mark.xfail(reason=gap.reason, strict=aspect == "forward"))
-                if backend.aliasing == "lens" and aspect == "aliasing" and case.name in NATIVE_ONLY:
-                    marks.append(pytest.mark.xfail(reason=NATIVE_ONLY[case.name], strict=True))
-                elif backend.aliasing == "lens" and case.name in NATIVE_WHOLLY:
-                    reason = NATIVE_WHOLLY[case.name]
-                    marks.append(pytest.mark.xfail(reason=reason, strict=True, raises=NotImplementedError))
                 if lacks(backend, dtype):
                     marks.append(pytest.mark.skip(reason=f"{backend.name} has no {dtype}"))
                 params.append(pytest.param(aspect, case, dtype, id=f"{case.name}-{aspect}-{dtype}", marks=marks))
