@@ -35,7 +35,8 @@ class MixedBackendsError(RuntimeError):
     def __init__(self, op: str, first: Key, second: Key) -> None:
         super().__init__(
             f"{op.strip('_')}: expected all tensors to be on the same backend, but found at least two, "
-            f"{first.backend.name} ({first.device}) and {second.backend.name} ({second.device}); move one with .to(backend=...)"
+            f"{first.backend.name} ({first.device}) and {second.backend.name} ({second.device}); "
+            "move one with .to(backend=...)"
         )
 
 
