@@ -42,7 +42,8 @@ def climb(op: Op, backend: Backend, key: Key | None = None) -> tuple[Kernel | No
         "a plugin's kernel",
         "no plugin answers",
     )
-    rung("backend kernel", backend.kernels.get(op.name), "the backend's own", "the backend gives none")
+    own = backend.kernels.get(op.name) or backend.kernels.get(op.name.strip("_"))  # its author may know either name
+    rung("backend kernel", own, "the backend's own", "the backend gives none")
     shared = numpylike.KERNELS.get(op.name)
     rung(
         "numpylike kernel",
@@ -72,7 +73,8 @@ def climb(op: Op, backend: Backend, key: Key | None = None) -> tuple[Kernel | No
 def kernel_for(op: Op, key: Key, call: KernelCall) -> Kernel:
     """Returns the bound kernel, wrapped by every plugin that asks; NoKernelError prints the ladder."""
     backend = key.backend
-    gap = next((g for g in backend.gaps if g.op == op.name and (not g.dtypes or key.dtype.name in g.dtypes)), None)
+    names = (op.name, op.name.strip("_"))
+    gap = next((g for g in backend.gaps if g.op in names and (not g.dtypes or key.dtype.name in g.dtypes)), None)
     chosen, ladder = climb(op, backend, key)
     if chosen is None:
         reason = "" if gap is None else f"\nthe backend says: {gap.reason}"
