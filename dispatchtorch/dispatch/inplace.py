@@ -9,6 +9,7 @@ from dispatchtorch._base.dtypes import FLOATING, DType
 from dispatchtorch.dispatch.general import raw_result
 from dispatchtorch.dispatch.modes import modes
 from dispatchtorch.dispatch.op import TENSOR, Op
+from dispatchtorch.dispatch.promotion import widens
 from dispatchtorch.dispatch.record import check_inplace, make_node, rebase, refresh, requires
 from dispatchtorch.dispatch.resolve import kernel_for
 from dispatchtorch.plugin.backend import KernelCall
@@ -82,6 +83,8 @@ def _fast_kernel(op: Op, pair: tuple[Any, Any]) -> Any:
         or (second is float) > first.dtype.is_floating_point
         or first.dtype.category == 0
     ):
+        return False
+    if widens(op, first.dtype, pair):
         return False
     if op.check is not None:
         op.check(pair, first.dtype)

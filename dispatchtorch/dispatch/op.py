@@ -95,6 +95,7 @@ class Op:
         self.name = body.__name__
         self.doc = body.__doc__ or ""
         self.body = body
+        self.wide = False  # beside a Python number, half precision is computed in float32, the number not rounded first
         self.decomposed = decomposed
         self.params = _parameters(body)
         notes = [str(body.__annotations__.get(name, "")) for name in self.params]

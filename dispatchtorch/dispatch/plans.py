@@ -17,7 +17,7 @@ from dispatchtorch.dispatch.general import general
 from dispatchtorch.dispatch.modes import anomaly, modes
 from dispatchtorch.dispatch.node import Node, next_seq
 from dispatchtorch.dispatch.op import LIST, TENSOR, Op
-from dispatchtorch.dispatch.promotion import NUMBERS, dtypes_of, pointwise_kernel, promoted, recover
+from dispatchtorch.dispatch.promotion import NUMBERS, dtypes_of, pointwise_kernel, promoted, recover, widens
 from dispatchtorch.dispatch.record import record, refresh
 from dispatchtorch.dispatch.resolve import kernel_for
 from dispatchtorch.plugin.backend import Kernel, KernelCall
@@ -248,7 +248,14 @@ def _binary_plan(op: Op, first: Key, second: Any, entry: Callable[..., Any]) -> 
     plain_key = lead.as_dtype(result).fresh(zero_dim)
     if first.native:
         common = dtypes_of(op, promoted((first, second)))[0]
-        plain = _native_binary(op, kernel, lead, plain_key, two, common if second in (int, float) else None)
+        plain = _native_binary(
+            op,
+            kernel,
+            lead,
+            plain_key,
+            two,
+            common if second in (int, float) and not widens(op, common, (first, second)) else None,
+        )
     else:
         plain = _lens_binary(op, kernel, lead, plain_key)
     view = first.view or (two and second.view)

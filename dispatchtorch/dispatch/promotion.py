@@ -13,6 +13,7 @@ from dispatchtorch._base.dtypes import (
     INTEGRAL,
     DType,
     bool_,
+    float32,
     get_default_dtype,
     of_number,
     promote,
@@ -139,6 +140,8 @@ def pointwise_kernel(op: Op, keys: tuple[Any, ...]) -> tuple[Kernel, Key, DType]
     common, result = dtypes_of(op, promoted(keys))
     if op.check is not None:
         op.check(keys, common)
+    if widens(op, common, keys):
+        return _widened(op, key, keys, zero_dim), key, result
     lead = key if key.dtype is common else key.as_dtype(common)
     static = tuple(i for i, kind in enumerate(op.kinds) if kind in (STATIC, DTYPE))
     casts = any(isinstance(k, Key) and k.dtype is not common for k in keys)
@@ -159,6 +162,24 @@ def pointwise_kernel(op: Op, keys: tuple[Any, ...]) -> tuple[Kernel, Key, DType]
         key,
         result,
     )
+
+
+def widens(op: Op, common: DType, keys: tuple[Any, ...]) -> bool:
+    """Returns whether half precision meets a Python number in an op that torch then computes in float32."""
+    return op.wide and common.category == FLOATING and common.itemsize == 2 and any(isinstance(k, type) for k in keys)
+
+
+def _widened(op: Op, key: Key, keys: tuple[Any, ...], zero_dim: bool) -> Kernel:
+    call = KernelCall(op.name, (), zero_dim, True, "float32")
+    kernel = kernel_for(op, key.as_dtype(float32), call)
+    wide, half = key.backend.dtype("float32"), key.backend.dtype(key.dtype.name)
+
+    def widened(*args: Any) -> Any:
+        return kernel(*[a.astype(wide) if isinstance(k, Key) else a for a, k in zip(args, keys, strict=True)]).astype(
+            half
+        )
+
+    return widened if key.native else key.backend.bind(widened, call)
 
 
 def _narrowed(kernel: Kernel, key: Key) -> Kernel:

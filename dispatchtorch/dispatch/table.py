@@ -90,15 +90,18 @@ def pointwise(
     out: bool = True,
     samples: Callable[..., Any] | None = None,
     check: Callable[[Sequence[Any], DType], None] | None = None,
+    wide: bool = False,
 ) -> Callable[[F], F]:
     """Declares an elementwise op: promotion, broadcasting, ``op_`` and ``out=`` follow.
 
     ``dtype``: "same" (the promoted one), "float" (integers become the default float), "bool", "real".
     ``check(keys, common_dtype)`` raises for dtypes that the op refuses; it runs once a plan, not once a call.
+    ``wide``: half precision beside a Python number is computed in float32.
     """
 
     def declare(body: F) -> F:
         op = _op(body, True, grad=grad, dtype=dtype, kernel=kernel, node=node, samples=samples, check=check)
+        op.wide = wide
         entry = make_entry(op)
         _register(op, entry)
         written = make_inplace(op) if inplace else None

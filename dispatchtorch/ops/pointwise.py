@@ -142,6 +142,7 @@ def rsub(input: Tensor, other: Operand, *, alpha: Number = 1) -> Tensor:
     grad={"input": lambda g, other: g * conj_of(other), "other": lambda g, input: g * conj_of(input)},
     kernel="multiply",
     samples=binary(),
+    wide=True,
 )
 def mul(input: Tensor | Number, other: Tensor | Number) -> Tensor:
     """Returns ``input * other``.
@@ -161,6 +162,7 @@ def mul(input: Tensor | Number, other: Tensor | Number) -> Tensor:
     dtype="float",
     node="DivBackward0",
     samples=binary(low=0.5),
+    wide=True,
 )
 def _div(input: Tensor | Number, other: Tensor | Number) -> Tensor:
     """Returns ``input / other``."""
