@@ -1,4 +1,4 @@
-"""Real and imaginary parts and pairs are views of complex numbers on every backend: writes go through, gradients too."""
+"""Parts and pairs of complex numbers are views on every backend: writes go through, gradients too."""
 
 from __future__ import annotations
 
