@@ -71,6 +71,8 @@ from dispatchtorch._base.dtypes import (
 from dispatchtorch._base.dtypes import (
     uint64 as uint64,
 )
+from dispatchtorch._base.limits import finfo as finfo
+from dispatchtorch._base.limits import iinfo as iinfo
 from dispatchtorch._base.memory_format import MemoryFormat as _MemoryFormat
 from dispatchtorch._base.memory_format import channels_last as channels_last
 from dispatchtorch._base.memory_format import channels_last_3d as channels_last_3d
