@@ -103,4 +103,5 @@ def test_the_examples_of_a_docstring(path, title, line, text):
     else:
         module = importlib.import_module(dotted(path))
     namespace = {**vars(module), "torch": facade}
-    run(doctest.DocTestParser().get_doctest(text, namespace, title, str(path), line))
+    with facade.use_backend("numpy"):  # what a docstring says of memory is said of the default backend
+        run(doctest.DocTestParser().get_doctest(text, namespace, title, str(path), line))

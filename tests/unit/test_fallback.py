@@ -85,10 +85,10 @@ def test_allow_takes_the_hosts_kernel_in_forward_and_backward(thin):
         warnings.simplefilter("error")
         y = torch.tanh(x)
     assert y.backend == "thin"
-    assert y.tolist() == torch.tanh(torch.tensor([0.0, 1.0])).tolist()
+    assert y.tolist() == torch.tanh(torch.tensor([0.0, 1.0], backend="numpy")).tolist()
     y.sum().backward()
     assert x.grad.backend == "thin"
-    plain = torch.tensor([0.0, 1.0]).requires_grad_()
+    plain = torch.tensor([0.0, 1.0], backend="numpy").requires_grad_()
     torch.tanh(plain).sum().backward()
     assert x.grad.tolist() == plain.grad.tolist()
 

@@ -148,6 +148,7 @@ def test_factors_give_the_matrix_back():
     assert (a @ linalg.solve(a, torch.ones(3, dtype=torch.float64)) - 1).abs().max().item() < 1e-12
 
 
+@torch.use_backend("numpy")  # a library that traces cannot look at the values
 def test_unfit_matrices_are_named():
     with pytest.raises(RuntimeError, match=r"linalg\.inv: The diagonal element 2 is zero, the inversion could not be"):
         linalg.inv(torch.ones(2, 2))

@@ -16,10 +16,6 @@ def _digamma(a: Any) -> Any:
     return jnp.where(a == 0, jnp.copysign(jnp.asarray(jnp.inf, a.dtype), -a), jax.lax.digamma(a))
 
 
-def _lgamma(a: Any) -> Any:
-    return jnp.where(jnp.isneginf(a), jnp.inf, jax.lax.lgamma(a))
-
-
 def _normal_share(a: Any) -> Any:
     return 0.5 * (1 + jax.lax.erf(a * math.sqrt(0.5)))
 
@@ -43,5 +39,4 @@ KERNELS: Final[dict[str, Callable[..., Any]]] = {
     "erf": jax.lax.erf,
     "erfc": jax.lax.erfc,
     "erfinv": jax.lax.erf_inv,
-    "lgamma": _lgamma,
 }
