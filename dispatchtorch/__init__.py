@@ -166,8 +166,8 @@ cdouble = complex128
 
 _ROOMS = frozenset(
     {
-        "amp", "compiler", "cuda", "distributed", "distributions", "fft", "func", "linalg", "nn", "optim",
-        "serialization", "special", "testing", "utils",
+        "amp", "backends", "compiler", "cuda", "distributed", "distributions", "fft", "func", "linalg", "nn",
+        "optim", "serialization", "special", "testing", "utils",
     }
 )  # fmt: skip
 

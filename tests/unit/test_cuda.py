@@ -34,3 +34,10 @@ def test_with_a_device_the_one_generator_is_seeded() -> None:
         assert torch.initial_seed() == 7
         assert cuda.current_device() == 0
         cuda.synchronize()
+
+
+def test_switches_of_libraries_that_are_not_used_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.cudnn, "benchmark", True)
+    assert torch.backends.cudnn.benchmark
+    assert not torch.backends.cudnn.is_available()
+    assert not torch.backends.mps.is_available()
