@@ -69,9 +69,20 @@ def _finished(t: Tensor, requires_grad: bool) -> Tensor:
     return METHODS["requires_grad_"](t)  # type: ignore[no-any-return]  # installed by autograd
 
 
-def _shape(sizes: tuple[Any, ...]) -> tuple[int, ...]:
+def _shape(sizes: tuple[Any, ...], name: str = "full") -> tuple[int, ...]:
     if len(sizes) == 1 and not isinstance(sizes[0], int):
-        sizes = tuple(sizes[0]) if not isinstance(sizes[0], Tensor) or sizes[0]._a.shape else sizes
+        only = sizes[0]
+        if isinstance(only, str) or not (hasattr(only, "__iter__") or hasattr(only, "__index__")):
+            kind = type(only).__name__
+            raise TypeError(f"{name}(): argument 'size' (position 1) must be tuple of ints, not {kind}")
+        if hasattr(only, "__iter__") and not (isinstance(only, Tensor) and not only._a.shape):
+            sizes = tuple(only)
+    for place, n in enumerate(sizes, 1):
+        if not hasattr(n, "__index__"):
+            raise TypeError(
+                f"{name}(): argument 'size' failed to unpack the object at pos {place} with error "
+                f'"type must be tuple of ints,but got {type(n).__name__}"'
+            )
     shape = tuple([int(n) for n in sizes])
     for n in shape:
         if n < 0:
@@ -185,7 +196,7 @@ def _filled(name: str, value: int, doc: str) -> Callable[..., Tensor]:
         sizes = (given.pop("size"),) if "size" in given else size
         if given or (not sizes and "size" in given):
             raise TypeError(f"{name}() got an unexpected keyword argument {next(iter(given))!r}")
-        shape = _shape(sizes)
+        shape = _shape(sizes, name)
         key = new_key(dtype, device, backend)
         return _finished(create(TABLE["_full"], key, (shape, value, key.dtype)), requires_grad)
 
@@ -372,7 +383,7 @@ def _new(name: str, value: int) -> Callable[..., Tensor]:
         **unused: Any,
     ) -> Tensor:
         key = like_key(self, dtype, device)
-        return _finished(create(TABLE["_full"], key, (_shape(size), value, key.dtype)), requires_grad)
+        return _finished(create(TABLE["_full"], key, (_shape(size, name), value, key.dtype)), requires_grad)
 
     make.__name__ = make.__qualname__ = name
     make.__doc__ = "Returns a tensor of the given size with this tensor's dtype and device."
