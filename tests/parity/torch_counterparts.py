@@ -69,4 +69,14 @@ INTERNAL = {
     "view": torch.Tensor.view,
     "rms_norm": F.rms_norm,
     "put": torch.put,
+    "_convolution": lambda x, w, s, p, d, t, o, g, b=None: torch.convolution(x, w, b, s, p, d, t, o, g),
+    "_convolution_weight": lambda x, g, k, s, p, d, n: torch.ops.aten.convolution_backward(
+        g, x, x.new_empty(g.shape[1], x.shape[1] // n, *k), None, s, p, d, False, [0] * len(s), n, (False, True, False)
+    )[1],
+    "_max_pool": lambda x, k, *rest: getattr(F, f"max_pool{len(k)}d")(x, k, *rest, return_indices=True),
+    "_adaptive_max_pool": lambda x, n: getattr(F, f"adaptive_max_pool{len(n)}d")(x, n, return_indices=True),
+    "_avg_pool": lambda x, k, *rest: getattr(F, f"avg_pool{len(k)}d")(x, k, *rest),
+    "_adaptive_avg_pool": lambda x, n: getattr(F, f"adaptive_avg_pool{len(n)}d")(x, n),
+    "_pad_constant": lambda x, pads, value: F.pad(x, [n for p in reversed(pads) for n in p], value=value),
+    "_pad_edges": lambda x, pads, mode: F.pad(x, [n for p in reversed(pads) for n in p], mode),
 }

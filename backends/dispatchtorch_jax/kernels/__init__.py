@@ -9,11 +9,12 @@ from __future__ import annotations
 from typing import Final
 
 from dispatchtorch.plugin import Kernel
-from dispatchtorch_jax.kernels import create, distinct, division, index, special
+from dispatchtorch_jax.kernels import conv, create, distinct, division, index, special
 
 __all__ = ["EAGER", "KERNELS"]
 
 KERNELS: Final[dict[str, Kernel]] = {
+    **conv.KERNELS,
     **create.KERNELS,
     **distinct.KERNELS,
     **division.KERNELS,

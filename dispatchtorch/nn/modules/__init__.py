@@ -5,12 +5,15 @@ from dispatchtorch.nn.modules import (
     attention,
     batchnorm,
     container,
+    conv,
     dropout,
     flatten,
     linear,
     loss,
     normalization,
+    padding,
     parameter_container,
+    pooling,
     sparse,
     transformer,
 )
@@ -18,18 +21,21 @@ from dispatchtorch.nn.modules.activation import *  # noqa: F403 - each family li
 from dispatchtorch.nn.modules.attention import *  # noqa: F403 - as above
 from dispatchtorch.nn.modules.batchnorm import *  # noqa: F403 - as above
 from dispatchtorch.nn.modules.container import *  # noqa: F403 - as above
+from dispatchtorch.nn.modules.conv import *  # noqa: F403 - as above
 from dispatchtorch.nn.modules.dropout import *  # noqa: F403 - as above
 from dispatchtorch.nn.modules.flatten import *  # noqa: F403 - as above
 from dispatchtorch.nn.modules.linear import *  # noqa: F403 - as above
 from dispatchtorch.nn.modules.loss import *  # noqa: F403 - as above
 from dispatchtorch.nn.modules.module import Module as Module
 from dispatchtorch.nn.modules.normalization import *  # noqa: F403 - as above
+from dispatchtorch.nn.modules.padding import *  # noqa: F403 - as above
 from dispatchtorch.nn.modules.parameter_container import *  # noqa: F403 - as above
+from dispatchtorch.nn.modules.pooling import *  # noqa: F403 - as above
 from dispatchtorch.nn.modules.sparse import *  # noqa: F403 - as above
 from dispatchtorch.nn.modules.transformer import *  # noqa: F403 - as above
 
 _FAMILIES = (
-    activation, attention, batchnorm, container, dropout, flatten, linear, loss, normalization, parameter_container,
-    sparse, transformer,
+    activation, attention, batchnorm, container, conv, dropout, flatten, linear, loss, normalization, padding,
+    parameter_container, pooling, sparse, transformer,
 )  # fmt: skip
 __all__ = sorted({"Module", *(name for family in _FAMILIES for name in family.__all__)})

@@ -1,0 +1,306 @@
+"""Pooling by torch's names and rules: what is checked, what is said when it is wrong, which op does it.
+
+Must not know how windows are read; `pool` has the ops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from dispatchtorch.dispatch.table import composite
+from dispatchtorch.ops.pool import _adaptive_avg_pool, _adaptive_max_pool, _avg_pool, _max_pool
+from dispatchtorch.ops.samples import Sample
+from dispatchtorch.plugin.numpylike.pool import window_count
+from dispatchtorch.tensor.tensor import Tensor
+
+__all__ = ["adaptive_avg", "adaptive_max", "avg_pool", "max_pool"]
+
+Ints = tuple[int, ...]
+IntOrInts = int | Sequence[int]
+
+# --- what can be wrong ------------------------------------------------------------------------------------------------
+
+_WORDS = {1: "one int", 2: "two ints", 3: "three ints"}
+
+
+def _times(sizes: Sequence[int]) -> str:
+    return "x".join(map(str, sizes))
+
+
+def _several(value: int | Sequence[int], n: int, name: str, what: str) -> Ints:
+    values = (value,) if isinstance(value, int) else tuple(value)
+    if len(values) == 1:
+        return values * n
+    if len(values) != n:
+        start = "either be omitted, a single int," if what == "stride" else "either be a single int,"
+        start = start if what == "kernel_size" or what == "stride" else "be either a single int,"
+        raise RuntimeError(f"{name}: {what} must {start} or a tuple of {_WORDS[n]}")
+    return values
+
+
+def _check_dims(input: Tensor, n: int, name: str) -> None:
+    shape = list(input._a.shape)
+    if n == 1 and name.startswith("max"):
+        if len(shape) not in (2, 3) or 0 in shape[-2:]:
+            raise RuntimeError(
+                f"{name}: Expected 2D or 3D (batch mode) tensor with optional 0 dim batch size for input, but "
+                f"got:{shape}"
+            )
+    elif n == 1:
+        if len(shape) not in (2, 3):
+            raise RuntimeError(
+                f"Expected 2 to 3 dimensions, but got {len(shape)}-dimensional tensor for argument #1 'self' (while "
+                f"checking arguments for {name})"
+            )
+    elif len(shape) not in (n + 1, n + 2):
+        if name == "avg_pool2d" and len(shape) < 3:
+            raise IndexError(
+                f"Dimension out of range (expected to be in range of [{-len(shape)}, {len(shape) - 1}], but got -3)"
+            )
+        raise RuntimeError(f"non-empty {n + 1}D or {n + 2}D (batch mode) tensor expected for input")
+    elif 0 in shape[-n - 1 :]:
+        raise RuntimeError(
+            f"Expected {n + 1}D or {n + 2}D (batch mode) tensor with optional 0 dim batch size for input, but "
+            f"got:{shape}"
+        )
+
+
+def _check_windows(
+    shape: Ints, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints, ceil_mode: bool, name: str
+) -> None:
+    n = len(kernel)
+    if name == "max_pool1d":
+        _check_one(shape[-1], kernel[0], stride[0], padding[0], dilation[0], ceil_mode)
+        return
+    if 0 in stride:
+        raise RuntimeError("stride should not be zero")
+    if any(k <= 0 for k in kernel):
+        raise RuntimeError("kernel size should be greater than zero, but got " + _axes_text("k", kernel))
+    if any(d <= 0 for d in dilation):
+        raise RuntimeError("dilation should be greater than zero, but got " + _axes_text("dilation", dilation))
+    for k, p, d in zip(kernel, padding, dilation, strict=True):
+        if p < 0:
+            raise RuntimeError(f"pad must be non-negative, but got pad: {p}")
+        if p > ((k - 1) * d + 1) // 2:
+            raise RuntimeError(
+                f"pad should be at most half of effective kernel size, but got pad={p}, kernel_size={k} and "
+                f"dilation={d}"
+            )
+    outs = _counts(shape, kernel, stride, padding, dilation, ceil_mode)
+    if name == "avg_pool3d" and any(have + 2 * p < k for have, p, k in zip(shape[-3:], padding, kernel, strict=True)):
+        have = " ".join(f"{a}: {s}" for a, s in zip("THW", shape[-3:], strict=True))
+        want = " ".join(f"k{a}: {s}" for a, s in zip("THW", kernel, strict=True))
+        raise RuntimeError(f"input image ({have}) smaller than kernel size ({want})")
+    if any(out < 1 for out in outs):
+        full = (*shape[-n - 1 : -n], *((1,) if n == 1 else ()), *shape[-n:])
+        got = (*shape[-n - 1 : -n], *((1,) if n == 1 else ()), *outs)
+        raise RuntimeError(
+            f"Given input size: ({_times(full)}). Calculated output size: ({_times(got)}). Output size is too small"
+        )
+
+
+def _axes_text(word: str, values: Ints) -> str:
+    return " ".join(f"{word}{a}: {v}" for a, v in zip("THW"[-len(values) :], values, strict=True))
+
+
+def _check_one(size: int, kernel: int, stride: int, padding: int, dilation: int, ceil_mode: bool) -> None:
+    for word, value in (("kernel_size", kernel), ("stride", stride)):
+        if value <= 0:
+            raise RuntimeError(f"max_pool1d() {word} must be greater than zero, but got {value}")
+    if padding < 0:
+        raise RuntimeError(f"max_pool1d() padding must be non-negative, but got {padding}")
+    if padding > kernel / 2:
+        raise RuntimeError(
+            f"max_pool1d() padding should be at most half of kernel size, but got padding={padding} and "
+            f"kernel_size={kernel}"
+        )
+    if dilation <= 0:
+        raise RuntimeError(f"max_pool1d() dilation must be greater than zero, but got {dilation}")
+    out = window_count(size, kernel, stride, padding, dilation, ceil_mode)
+    if out <= 0:
+        raise RuntimeError(f"max_pool1d() Invalid computed output size: {out}")
+
+
+def _counts(shape: Ints, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints, ceil_mode: bool) -> Ints:
+    return tuple(
+        [
+            window_count(size, k, s, p, d, ceil_mode)
+            for size, k, s, p, d in zip(shape[-len(kernel) :], kernel, stride, padding, dilation, strict=True)
+        ]
+    )
+
+
+# --- what the public functions call -----------------------------------------------------------------------------------
+
+
+def max_pool(
+    n: int,
+    input: Tensor,
+    kernel_size: IntOrInts,
+    stride: IntOrInts | None,
+    padding: IntOrInts,
+    dilation: IntOrInts,
+    ceil_mode: bool,
+) -> tuple[Tensor, Tensor]:
+    """Returns the largest of each window and its flat place, with torch's checks."""
+    name = f"max_pool{n}d"
+    kernel = _several(kernel_size, n, name, "kernel_size")
+    steps = kernel if stride is None or stride == [] or stride == () else _several(stride, n, name, "stride")
+    pads, gaps = _several(padding, n, name, "padding"), _several(dilation, n, name, "dilation")
+    _check_dims(input, n, name)
+    _check_windows(tuple(input._a.shape), kernel, steps, pads, gaps, ceil_mode, name)
+    if input._key.dtype.category == 0:
+        raise NotImplementedError(f"\"max_pool{max(n, 2)}d\" not implemented for 'Bool'")
+    return _max_pool(input, kernel, steps, pads, gaps, ceil_mode)
+
+
+def avg_pool(
+    n: int,
+    input: Tensor,
+    kernel_size: IntOrInts,
+    stride: IntOrInts | None,
+    padding: IntOrInts,
+    ceil_mode: bool,
+    count_include_pad: bool,
+    divisor_override: int | None,
+) -> Tensor:
+    """Returns the mean of each window, with torch's checks."""
+    name = f"avg_pool{n}d"
+    kernel = _several(kernel_size, n, name, "kernel_size")
+    steps = kernel if stride is None or stride == [] or stride == () else _several(stride, n, name, "stride")
+    pads = _several(padding, n, name, "padding")
+    if divisor_override == 0:
+        raise RuntimeError("divisor must be not zero")
+    _check_dims(input, n, name)
+    _check_windows(tuple(input._a.shape), kernel, steps, pads, (1,) * n, ceil_mode, name)
+    return _avg_pool(input, kernel, steps, pads, ceil_mode, count_include_pad, divisor_override)
+
+
+def _asked(input: Tensor, output_size: Any, n: int, name: str, *, colon: bool) -> Ints:
+    """Returns the sizes asked for; None in a place keeps the input's."""
+    shape = list(input._a.shape)
+    wrong = len(shape) not in (n + 1, n + 2)
+    if wrong and n == 1:
+        raise RuntimeError(
+            f"Expected 2 to 3 dimensions, but got {len(shape)}-dimensional tensor for argument #1 'self' (while "
+            f"checking arguments for {name})"
+        )
+    if wrong:
+        raise RuntimeError(f"{name}(): Expected {n + 1}D or {n + 2}D tensor, but got{':' if colon else ''} {shape}")
+    sizes: tuple[Any, ...] = (
+        (output_size,) * n if isinstance(output_size, int) or output_size is None else tuple(output_size)
+    )
+    sizes = sizes * n if len(sizes) == 1 else sizes
+    if len(sizes) != n:
+        raise RuntimeError(f"{name}: output_size must be {n}")
+    sizes = tuple([have if size is None else size for size, have in zip(sizes, shape[-n:], strict=True)])
+    if any(size < 0 for size in sizes):
+        listed = ", ".join(map(str, sizes))
+        raise RuntimeError(
+            f"{name}: elements of output_size must be greater than or equal to 0 but received {{{listed}}}"
+        )
+    for dim in range(len(shape) - n, len(shape)):
+        if shape[dim] == 0:
+            raise RuntimeError(
+                f"{name}(): Expected input to have non-zero size for non-batch dimensions, but input has sizes {shape} "
+                f"with dimension {dim} being empty"
+            )
+    return sizes
+
+
+def adaptive_avg(n: int, input: Tensor, output_size: Any) -> Tensor:
+    """Returns the mean of each of ``output_size`` windows, with torch's checks."""
+    name = f"adaptive_avg_pool{n}d"
+    sizes = _asked(input, output_size, n, name, colon=False)
+    if input._key.dtype.category < 2:
+        raise NotImplementedError(f"\"{name}\" not implemented for '{input._key.dtype.legacy}'")
+    if n > 1 and set(sizes) == {1}:
+        return input.mean(tuple(range(-n, 0)), True)
+    return _adaptive_avg_pool(input, sizes)
+
+
+def adaptive_max(n: int, input: Tensor, output_size: Any) -> tuple[Tensor, Tensor]:
+    """Returns the largest of each of ``output_size`` windows and its flat place, with torch's checks."""
+    sizes = _asked(input, output_size, n, f"adaptive_max_pool{n}d", colon=True)
+    return _adaptive_max_pool(input, sizes)
+
+
+# --- the names of the torch namespace ---------------------------------------------------------------------------------
+
+
+@composite(samples=lambda make: iter((Sample((make(2, 3, 7), 3, 2, 1)), Sample((make(3, 8), 2)))))
+def max_pool1d(
+    input: Tensor,
+    kernel_size: IntOrInts,
+    stride: IntOrInts | None = None,
+    padding: IntOrInts = 0,
+    dilation: IntOrInts = 1,
+    ceil_mode: bool = False,
+) -> Tensor:
+    """Returns the largest of each window of (N, C, L)."""
+    return max_pool(1, input, kernel_size, stride, padding, dilation, ceil_mode)[0]
+
+
+@composite(samples=lambda make: iter((Sample((make(2, 3, 7), 3, 2, 1, 1, True)),)))
+def max_pool1d_with_indices(
+    input: Tensor,
+    kernel_size: IntOrInts,
+    stride: IntOrInts | None = None,
+    padding: IntOrInts = 0,
+    dilation: IntOrInts = 1,
+    ceil_mode: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """Returns the largest of each window of (N, C, L), and where it lies."""
+    return max_pool(1, input, kernel_size, stride, padding, dilation, ceil_mode)
+
+
+@composite(samples=lambda make: iter((Sample((make(2, 3, 7, 6), 3, 2, 1)), Sample((make(3, 8, 6), (2, 3))))))
+def max_pool2d(
+    input: Tensor,
+    kernel_size: IntOrInts,
+    stride: IntOrInts | None = None,
+    padding: IntOrInts = 0,
+    dilation: IntOrInts = 1,
+    ceil_mode: bool = False,
+) -> Tensor:
+    """Returns the largest of each window of (N, C, H, W)."""
+    return max_pool(2, input, kernel_size, stride, padding, dilation, ceil_mode)[0]
+
+
+@composite(samples=lambda make: iter((Sample((make(1, 2, 5, 4, 5), 3, 2, 1)), Sample((make(2, 4, 4, 4), 2)))))
+def max_pool3d(
+    input: Tensor,
+    kernel_size: IntOrInts,
+    stride: IntOrInts | None = None,
+    padding: IntOrInts = 0,
+    dilation: IntOrInts = 1,
+    ceil_mode: bool = False,
+) -> Tensor:
+    """Returns the largest of each window of (N, C, D, H, W)."""
+    return max_pool(3, input, kernel_size, stride, padding, dilation, ceil_mode)[0]
+
+
+@composite(samples=lambda make: iter((Sample((make(2, 3, 7), 3, 2, 1)), Sample((make(3, 8), 3, 2, 1, True, False)))))
+def avg_pool1d(
+    input: Tensor,
+    kernel_size: IntOrInts,
+    stride: IntOrInts | None = None,
+    padding: IntOrInts = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+) -> Tensor:
+    """Returns the mean of each window of (N, C, L)."""
+    return avg_pool(1, input, kernel_size, stride, padding, ceil_mode, count_include_pad, None)
+
+
+@composite(samples=lambda make: iter((Sample((make(2, 3, 7), 3)), Sample((make(3, 8), [1])))))
+def adaptive_avg_pool1d(input: Tensor, output_size: IntOrInts) -> Tensor:
+    """Returns the means of ``output_size`` windows that cover (N, C, L)."""
+    return adaptive_avg(1, input, output_size)
+
+
+@composite(samples=lambda make: iter((Sample((make(2, 3, 7), 3)), Sample((make(3, 8), [1])))))
+def adaptive_max_pool1d(input: Tensor, output_size: IntOrInts) -> tuple[Tensor, Tensor]:
+    """Returns the largest of ``output_size`` windows that cover (N, C, L), and where they lie."""
+    return adaptive_max(1, input, output_size)
