@@ -15,6 +15,7 @@ from dispatchtorch_numpy.kernels import BARE, KERNELS
 __all__ = ["NumpyBackend"]
 
 _as_array: Final = np.asarray
+_OUT_BY_NAME: Final = (np.maximum, np.minimum)  # numpy deprecates their third positional argument
 
 # Ufuncs run straight from a plan, where x / 0 must be inf and not a warning. The filter is for our own frames only;
 # where a program makes warnings errors, the plan runs the kernel again under `quiet`.
@@ -74,7 +75,7 @@ class NumpyBackend(Backend):
 
     def takes_out(self, kernel: Kernel) -> bool:
         """Returns whether the kernel is a bare ufunc."""
-        return isinstance(kernel, np.ufunc)
+        return isinstance(kernel, np.ufunc) and kernel not in _OUT_BY_NAME
 
     def flat(self, array: Any) -> Any:
         """Returns the one-dimensional array over the memory that ``array`` spans."""
