@@ -129,7 +129,8 @@ def test_a_clone_is_the_array(backend):
 def test_special_functions_at_their_poles(backend):
     kernels = backend.kernels
     assert kernels["digamma"](jnp.array([0.0, -0.0])).tolist() == [-np.inf, np.inf]
-    assert kernels["lgamma"](jnp.array([-np.inf, np.inf, 1.0])).tolist() == [np.inf, np.inf, 0.0]
+    with torch.use_backend("jax"):
+        assert torch.lgamma(torch.tensor([-np.inf, np.inf, 1.0])).tolist() == [np.inf, np.inf, 0.0]
 
 
 def test_an_index_picks_from_the_end_too(backend):
