@@ -5,6 +5,7 @@ import pytest
 
 jax = pytest.importorskip("jax")
 
+import dispatchtorch as torch
 from dispatchtorch.plugin import BackendUnavailableError, KernelCall  # noqa: E402 - after the library was found
 from dispatchtorch.plugin.selection import get_backend  # noqa: E402 - as above
 
