@@ -5,8 +5,8 @@ import pytest
 
 jax = pytest.importorskip("jax")
 
-import dispatchtorch as torch
-from dispatchtorch.plugin import BackendUnavailableError, KernelCall  # noqa: E402 - after the library was found
+import dispatchtorch as torch  # noqa: E402 - after the library was found
+from dispatchtorch.plugin import BackendUnavailableError, KernelCall  # noqa: E402 - as above
 from dispatchtorch.plugin.selection import get_backend  # noqa: E402 - as above
 
 jnp = jax.numpy
