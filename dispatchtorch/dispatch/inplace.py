@@ -18,7 +18,7 @@ from dispatchtorch.tensor.lens import has_internal_overlap
 from dispatchtorch.tensor.storage import Cell
 from dispatchtorch.tensor.tensor import Parameter, Tensor, cell_of, lens_of, read, wrap, write
 
-__all__ = ["can_cast", "inplace", "make_inplace", "write_raw"]
+__all__ = ["can_cast", "inplace", "make_inplace", "require_castable", "require_shape", "write_raw"]
 
 OVERLAP = (
     "unsupported operation: more than one element of the written-to tensor refers to a single memory location. Please "
@@ -31,6 +31,19 @@ def can_cast(source: DType, target: DType) -> bool:
     if source.category > target.category:
         return False
     return not (source.category == 1 and target.category == 0)
+
+
+def require_castable(source: DType, target: DType) -> None:
+    """Raises torch's error where a result of one dtype may not be written into a tensor of another."""
+    if not can_cast(source, target):
+        raise RuntimeError(f"result type {source.legacy} can't be cast to the desired output type {target.legacy}")
+
+
+def require_shape(t: Tensor, shape: Sequence[int]) -> None:
+    """Raises torch's error where a result of another shape would have to be written into ``t``."""
+    mine, given = list(t._a.shape), list(shape)
+    if mine != given:
+        raise RuntimeError(f"output with shape {mine} doesn't match the broadcast shape {given}")
 
 
 def make_inplace(op: Op) -> Callable[..., Any]:
@@ -112,13 +125,9 @@ def inplace(op: Op, args: Sequence[Any]) -> Tensor:
     if op.name != "_fill" and has_internal_overlap(lens_of(t)):  # one number everywhere is the same for every order
         raise RuntimeError(OVERLAP)
     raw, _, result = raw_result(op, args)
-    shape = tuple(t._a.shape)
-    if tuple(raw.shape) != shape:
-        raise RuntimeError(f"output with shape {list(shape)} doesn't match the broadcast shape {list(raw.shape)}")
-    if result is not None and not can_cast(result, t._key.dtype):
-        raise RuntimeError(
-            f"result type {result.legacy} can't be cast to the desired output type {t._key.dtype.legacy}"
-        )
+    require_shape(t, raw.shape)
+    if result is not None:
+        require_castable(result, t._key.dtype)
     record = modes.grad and (differentiable or t._key.requires) and t._key.dtype.category >= 2
     if record:
         keeps_self = bool(op.saves) and op.saves[0]

@@ -91,11 +91,12 @@ class Op:
         decomposed: bool,
         samples: Callable[..., Any] | None,
         check: Callable[[Sequence[Any], Any], None] | None = None,
+        wide: bool = False,
     ) -> None:
         self.name = body.__name__
         self.doc = body.__doc__ or ""
         self.body = body
-        self.wide = False  # beside a Python number, half precision is computed in float32, the number not rounded first
+        self.wide = wide  # beside a Python number, half precision is computed in float32, the number not rounded first
         self.decomposed = decomposed
         self.params = _parameters(body)
         notes = [str(body.__annotations__.get(name, "")) for name in self.params]

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 
 from dispatchtorch._base.dtypes import DType
 from dispatchtorch.dispatch.hot import make_hot_entry
-from dispatchtorch.dispatch.inplace import can_cast, make_inplace, write_raw
+from dispatchtorch.dispatch.inplace import make_inplace, require_castable, require_shape, write_raw
 from dispatchtorch.dispatch.modes import modes
 from dispatchtorch.dispatch.node import Node
 from dispatchtorch.dispatch.op import TABLE, Op
@@ -76,6 +76,7 @@ def _op(body: Callable[..., Any], pointwise: bool, **facts: Any) -> Op:
         decomposed=_has_body(body),
         samples=facts.get("samples"),
         check=facts.get("check"),
+        wide=facts.get("wide", False),
     )
 
 
@@ -100,8 +101,7 @@ def pointwise(
     """
 
     def declare(body: F) -> F:
-        op = _op(body, True, grad=grad, dtype=dtype, kernel=kernel, node=node, samples=samples, check=check)
-        op.wide = wide
+        op = _op(body, True, grad=grad, dtype=dtype, kernel=kernel, node=node, samples=samples, check=check, wide=wide)
         entry = make_entry(op)
         _register(op, entry)
         written = make_inplace(op) if inplace else None
@@ -201,15 +201,8 @@ def _written(body: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(body)
     def written(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         result = body(input, *args, **kwargs)
-        if tuple(result._a.shape) != tuple(input._a.shape):
-            raise RuntimeError(
-                f"output with shape {list(input._a.shape)} doesn't match the broadcast shape {list(result._a.shape)}"
-            )
-        if not can_cast(result._key.dtype, input._key.dtype):
-            raise RuntimeError(
-                f"result type {result._key.dtype.legacy} can't be cast to the desired output type "
-                f"{input._key.dtype.legacy}"
-            )
+        require_shape(input, result._a.shape)
+        require_castable(result._key.dtype, input._key.dtype)
         return METHODS["copy_"](input, result)  # type: ignore[no-any-return]  # an entry of the table
 
     written.__name__ = body.__name__ + "_"
@@ -258,10 +251,7 @@ def _fill_out(name: str, result: Any, out: Any) -> Any:
             f"{name}(): functions with out=... arguments don't support automatic differentiation, but one of the "
             "arguments requires grad."
         )
-    if not can_cast(result._key.dtype, out._key.dtype):
-        raise RuntimeError(
-            f"result type {result._key.dtype.legacy} can't be cast to the desired output type {out._key.dtype.legacy}"
-        )
+    require_castable(result._key.dtype, out._key.dtype)
     if tuple(result._a.shape) != tuple(out._a.shape):
         if out._a.size:
             warnings.warn(

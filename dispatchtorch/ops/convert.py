@@ -15,6 +15,7 @@ from dispatchtorch._base.memory_format import (
     contiguous_format,
     preserve_format,
 )
+from dispatchtorch.dispatch.inplace import require_shape
 from dispatchtorch.dispatch.modes import modes
 from dispatchtorch.dispatch.op import TABLE
 from dispatchtorch.dispatch.record import record
@@ -157,7 +158,7 @@ def copy_(self: Tensor, src: Tensor | Number, non_blocking: bool = False) -> Ten
         raise TypeError(f"copy_(): argument 'other' (position 1) must be Tensor, not {type(src).__name__}")
     shape, given = tuple(self._a.shape), tuple(src._a.shape)
     if given != shape and broadcast_shapes(shape, given) != shape:
-        raise RuntimeError(f"output with shape {list(shape)} doesn't match the broadcast shape {list(given)}")
+        require_shape(self, given)
     if src._key.backend is not self._key.backend or src._key.device != self._key.device:
         src = to(src, self._key.device, backend=self._key.backend.name)
     if src is self:

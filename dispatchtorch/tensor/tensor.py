@@ -8,14 +8,14 @@ one they go through the lens to the base.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from dispatchtorch._base.device import Device
 from dispatchtorch._base.dtypes import DType
 from dispatchtorch.plugin.aliasing import StridedView, seen_as
 from dispatchtorch.plugin.backend import Array, Backend, Kernel, KernelCall
 from dispatchtorch.tensor.key import Key
-from dispatchtorch.tensor.lens import Lens, contiguous_strides, span
+from dispatchtorch.tensor.lens import Lens, contiguous_strides
 from dispatchtorch.tensor.storage import Cell, Storage
 
 __all__ = ["Extra", "Parameter", "Size", "Tensor", "cell_of", "lens_of", "read", "wrap", "write"]
@@ -365,6 +365,3 @@ def alias_of(t: Tensor, cls: type[Tensor] = Tensor) -> Tensor:
         extra.lens, extra.stamp = old.lens, old.stamp
         v._extra = extra
     return v
-
-
-SPAN: Final = span
