@@ -36,6 +36,11 @@ class DType:
     def __reduce__(self) -> tuple[object, tuple[str]]:
         return by_name, (self.name,)
 
+    @property
+    def kind(self) -> str:
+        """Returns the array libraries' letter for the category: "b", "i" or "u", "f", "c"."""
+        return "u" if self.category == INTEGRAL and not self.is_signed else "bifc"[self.category]
+
     def to_complex(self) -> DType:
         """Returns the complex type whose parts hold this type's values: float64 to complex128, others to complex64."""
         if self.is_complex:
@@ -140,7 +145,7 @@ def set_default_dtype(dtype: DType) -> None:
     """Sets the default floating dtype; TypeError unless it is a floating type."""
     global _default
     if not isinstance(dtype, DType):
-        raise TypeError("invalid dtype object: " + str(dtype))
+        raise TypeError("invalid dtype object: only floating-point types are supported as the default type")
     if not dtype.is_floating_point:
         raise TypeError("only floating-point types are supported as the default type")
     _default = dtype

@@ -48,6 +48,7 @@ def register(
     op.kernel_name = ""
     entry = make_entry(op)
     TABLE[qualified] = op
+    op.entry = entry
     OPS.give(namespace, name, entry)
     return entry
 

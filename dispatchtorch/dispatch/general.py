@@ -9,9 +9,10 @@ from dispatchtorch._base.dtypes import (
     FLOATING,
     DType,
 )
+from dispatchtorch.dispatch.lifting import lifted
 from dispatchtorch.dispatch.modes import modes
 from dispatchtorch.dispatch.op import DTYPE, LIST, STATIC, TENSOR, Op
-from dispatchtorch.dispatch.promotion import NUMBERS, leading_key, pointwise_kernel, recover
+from dispatchtorch.dispatch.promotion import NUMBERS, MixedBackendsError, leading_key, pointwise_kernel, recover
 from dispatchtorch.dispatch.record import record, refresh, requires
 from dispatchtorch.dispatch.resolve import kernel_for, result_key
 from dispatchtorch.plugin.backend import KernelCall
@@ -96,7 +97,13 @@ def general(op: Op, args: Sequence[Any]) -> Any:
     foreign = next((a for a in args if not isinstance(a, Tensor) and hasattr(type(a), "__torch_function__")), None)
     if foreign is not None:
         return type(foreign).__torch_function__(op.body, (type(foreign),), tuple(args), {})
-    raw, lead, result = raw_result(op, args)
+    try:
+        raw, lead, result = raw_result(op, args)
+    except MixedBackendsError:
+        again = lifted(op.kinds, args)
+        if again is None:
+            raise
+        return general(op, again)
     several = isinstance(raw, (tuple, list))
     outs = [_result(r, lead, result) for r in (raw if several else (raw,))]
     wanted = op.rules and modes.grad and requires(args, op.kinds)

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from dispatchtorch._base.dtypes import FLOATING, DType
 from dispatchtorch.dispatch.general import general
+from dispatchtorch.dispatch.lifting import lifting_plan, wrapping
 from dispatchtorch.dispatch.modes import anomaly, modes
 from dispatchtorch.dispatch.node import Node, next_seq
 from dispatchtorch.dispatch.op import DTYPE, STATIC, TENSOR, Op
@@ -97,6 +98,9 @@ def make_hot_operator(entry: Callable[..., Any]) -> Callable[..., Any]:
 def _plan(
     op: Op, keys: Sequence[Key | None], args: tuple[Any, ...], check: Check | None, entry: Callable[..., Any]
 ) -> Callable[..., Any]:
+    over = wrapping(keys)
+    if over is not None:
+        return lifting_plan(entry, over)
     lead = leading_key(op, keys)
     if check is not None:
         check(*args)
@@ -179,10 +183,10 @@ def _tracked_pair(op: Op, plain: Callable[..., Any], key: Key, zero: Key, needs:
 
     def tracked(x: Tensor, y: Tensor) -> Tensor:
         t: Tensor = plain(x, y)
-        if not modes.grad:
-            return t
-        if anomaly.on:
-            record(op, (x, y), (t,), several=False)
+        mode = modes.grad
+        if mode is not True or anomaly.on:
+            if mode:
+                record(op, (x, y), (t,), several=False)
             return t
         shape = t._a.shape
         t._key = key if shape else zero
@@ -212,10 +216,10 @@ def _tracked_triple(
 
     def tracked(x: Tensor, y: Tensor, z: Any) -> Tensor:
         t: Tensor = plain(x, y, z)
-        if not modes.grad:
-            return t
-        if anomaly.on or op.saves_out:
-            record(op, (x, y, z), (t,), several=False)
+        mode = modes.grad
+        if mode is not True or anomaly.on or op.saves_out:
+            if mode:
+                record(op, (x, y, z), (t,), several=False)
             return t
         shape = t._a.shape
         t._key = key if shape else zero
@@ -339,10 +343,10 @@ def _tracked_static(
 
     def tracked(x: Tensor) -> Tensor:
         t: Tensor = plain(x)
-        if not modes.grad:
-            return t
-        if anomaly.on:
-            record(op, (x, *args), (t,), several=False)
+        mode = modes.grad
+        if mode is not True or anomaly.on:
+            if mode:
+                record(op, (x, *args), (t,), several=False)
             return t
         shape = t._a.shape
         t._key = key if shape else zero

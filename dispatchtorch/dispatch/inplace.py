@@ -7,10 +7,11 @@ from typing import Any
 
 from dispatchtorch._base.dtypes import FLOATING, DType
 from dispatchtorch.dispatch.general import raw_result
+from dispatchtorch.dispatch.lifting import lifted_beside
 from dispatchtorch.dispatch.modes import modes
 from dispatchtorch.dispatch.op import TENSOR, Op
-from dispatchtorch.dispatch.promotion import widens
-from dispatchtorch.dispatch.record import check_inplace, make_node, rebase, refresh, requires
+from dispatchtorch.dispatch.promotion import MixedBackendsError, widens
+from dispatchtorch.dispatch.record import check_inplace, keep_out, make_node, rebase, refresh, requires
 from dispatchtorch.dispatch.resolve import kernel_for
 from dispatchtorch.plugin.backend import KernelCall
 from dispatchtorch.tensor.key import Key
@@ -124,7 +125,13 @@ def inplace(op: Op, args: Sequence[Any]) -> Tensor:
     check_inplace(t, differentiable or t._key.requires)
     if op.name != "_fill" and has_internal_overlap(lens_of(t)):  # one number everywhere is the same for every order
         raise RuntimeError(OVERLAP)
-    raw, _, result = raw_result(op, args)
+    try:
+        raw, _, result = raw_result(op, args)
+    except MixedBackendsError:
+        again = lifted_beside(t, op, args)
+        if again is None:
+            raise
+        return inplace(op, again)
     require_shape(t, raw.shape)
     if result is not None:
         require_castable(result, t._key.dtype)
@@ -138,7 +145,10 @@ def inplace(op: Op, args: Sequence[Any]) -> Tensor:
     write_raw(t, raw)
     if record:
         if op.saves_out:
-            node.out = ((read(t), t._key.as_requires(True), t._cell, cell_of(t).version),)
+            if modes.packing:
+                keep_out(node, (wrap(read(t), t._key.as_requires(True)),))
+            else:
+                node.out = ((read(t), t._key.as_requires(True), t._cell, cell_of(t).version),)
         rebase(t, node, has_self=bool(op.targets) and op.targets[0] == 0)
     return t
 

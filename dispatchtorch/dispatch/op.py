@@ -78,6 +78,7 @@ class Op:
     targets: tuple[int, ...]  # the parameters that have a derivative
     simple: bool
     derive: Callable[[Node, Any], Sequence[Any]]  # `backward`, as short as the op allows
+    entry: Callable[..., Any]  # what a call of the op goes through; set when it enters the table
 
     def __init__(
         self,

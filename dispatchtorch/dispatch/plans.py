@@ -14,6 +14,7 @@ from dispatchtorch._base.dtypes import (
     DType,
 )
 from dispatchtorch.dispatch.general import general
+from dispatchtorch.dispatch.lifting import lifting_plan, wrapping
 from dispatchtorch.dispatch.modes import anomaly, modes
 from dispatchtorch.dispatch.node import Node, next_seq
 from dispatchtorch.dispatch.op import LIST, TENSOR, Op
@@ -219,7 +220,8 @@ def _unary_plan(op: Op, key: Key, entry: Callable[..., Any]) -> Callable[..., An
 
     def tracked(x: Tensor) -> Tensor:
         t = plain(x)
-        if modes.grad:
+        mode = modes.grad
+        if mode is True:
             t._key = grad_key
             node = t._edge = new(Node)
             node.op, node.seq, node.shape = op, next_seq(), t._a.shape
@@ -233,6 +235,8 @@ def _unary_plan(op: Op, key: Key, entry: Callable[..., Any]) -> Callable[..., An
                 node.saved = (None,)
             if saves_out:
                 node.out = ((t._a, grad_key, cell_of(t), 0),)
+        elif mode:
+            record(op, (x,), (t,), several=False)
         return t
 
     chosen = recorded if op.facts or anomaly.on else tracked
@@ -243,6 +247,8 @@ def _binary_plan(op: Op, first: Key, second: Any, entry: Callable[..., Any]) -> 
     two = isinstance(second, Key)
     if not two and (second not in NUMBERS or not op.numbers[1]):
         return None
+    if two and second.backend is not first.backend and (over := wrapping((first, second))) is not None:
+        return lifting_plan(entry, over)
     kernel, lead, result = pointwise_kernel(op, (first, second))
     zero_dim = first.zero_dim and (not two or second.zero_dim)
     plain_key = lead.as_dtype(result).fresh(zero_dim)
@@ -359,7 +365,10 @@ def _tracked_binary(
 
     def tracked(x: Tensor, y: Any) -> Tensor:
         t: Tensor = plain(x, y)
-        if not modes.grad:
+        mode = modes.grad
+        if mode is not True:
+            if mode:
+                record(op, (x, y), (t,), several=False)
             return t
         t._key = grad_key
         node = t._edge = new(Node)

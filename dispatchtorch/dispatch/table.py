@@ -54,6 +54,7 @@ def _register(op: Op, entry: Callable[..., Any]) -> None:
     if op.name in TABLE:
         raise ValueError(f"two ops called {op.name}: {TABLE[op.name].body.__module__} and {op.body.__module__}")
     TABLE[op.name] = op
+    op.entry = entry
 
 
 def _publish(name: str, entry: Callable[..., Any], method: bool, inplace: Callable[..., Any] | None) -> None:

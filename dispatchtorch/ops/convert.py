@@ -159,6 +159,8 @@ def copy_(self: Tensor, src: Tensor | Number, non_blocking: bool = False) -> Ten
     shape, given = tuple(self._a.shape), tuple(src._a.shape)
     if given != shape and broadcast_shapes(shape, given) != shape:
         require_shape(self, given)
+    if src._key.backend is not self._key.backend and (src._key.backend.below or self._key.backend.below):
+        return _copy.inplace(self, src)  # type: ignore[attr-defined, no-any-return]  # one backend holds the other's tensors
     if src._key.backend is not self._key.backend or src._key.device != self._key.device:
         src = to(src, self._key.device, backend=self._key.backend.name)
     if src is self:
@@ -273,20 +275,6 @@ def _shorthand(name: str, dtype: DType) -> Any:
     return cast
 
 
-def type_(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
-    """Returns the type's legacy name ("torch.FloatTensor") or the tensor in another dtype."""
-    if dtype is None:
-        place = "torch.cuda." if self._key.device.type == "cuda" else "torch."
-        return f"{place}{self._key.dtype.legacy}Tensor"
-    if isinstance(dtype, str):
-        legacy = dtype.removeprefix("torch.").removeprefix("cuda.").removesuffix("Tensor")
-        found = next((d for d in dtypes.ALL if d.legacy == legacy), None)
-        if found is None:
-            raise ValueError(f"invalid type: '{dtype}'")
-        dtype = found
-    return to(self, dtype)
-
-
 def type_as(self: Tensor, other: Tensor) -> Tensor:
     """Returns the tensor in the dtype and on the device of another."""
     return to(self, other)
@@ -385,7 +373,7 @@ def _deepcopy(self: Tensor, memo: dict[int, Any]) -> Tensor:
         return memo[id(self)]  # type: ignore[no-any-return]  # a memo holds what it was given
     with_grad = None if self._extra is None else self._extra.grad
     plain = _deep_storage(self, memo)
-    out = _like_class(plain, type(self), self._key.requires)
+    out = like_class(plain, type(self), self._key.requires)
     if with_grad is not None:
         METHODS["requires_grad_"](out, self._key.requires)
         out.grad = copy.deepcopy(with_grad, memo)
@@ -410,7 +398,7 @@ def _deep_storage(t: Tensor, memo: dict[int, Any]) -> Tensor:
 
 def _shallow(self: Tensor) -> Tensor:
     """Returns another tensor over the same memory, as ``copy.copy`` does."""
-    out = _like_class(_data(self), type(self), self._key.requires)
+    out = like_class(_data(self), type(self), self._key.requires)
     out._edge = self._edge
     if self._extra is not None and self._extra.grad is not None:
         out.grad = self._extra.grad
@@ -418,7 +406,7 @@ def _shallow(self: Tensor) -> Tensor:
     return out
 
 
-def _like_class(plain: Tensor, cls: type[Tensor], requires: bool) -> Tensor:
+def like_class(plain: Tensor, cls: type[Tensor], requires: bool) -> Tensor:
     if cls is not Tensor:
         again = object.__new__(cls)
         again._a, again._key, again._edge, again._cell, again._extra = (
@@ -443,7 +431,7 @@ def rebuild(
         rows = made
         made = view_of(rows, Lens(tuple([lens.shape[d] for d in back]), tuple([lens.strides[d] for d in back]), 0))
         made._cell = Cell(storage_of(rows))
-    out = _like_class(made, cls, requires)
+    out = like_class(made, cls, requires)
     out.__dict__.update(state)
     if grad is not None:
         out.grad = grad
@@ -466,7 +454,7 @@ def _reduce(self: Tensor, protocol: Any) -> Any:
 METHODS.update(
     {
         "detach_": detach_, "copy_": copy_, "fill_": fill_, "zero_": zero_, "to": to, "cpu": cpu, "cuda": cuda,
-        "type": type_, "type_as": type_as, "item": item, "tolist": tolist, "numpy": numpy, "__array__": _array,
+        "type_as": type_as, "item": item, "tolist": tolist, "numpy": numpy, "__array__": _array,
         "__bool__": _bool, "__float__": _as_number(float), "__int__": _as_number(int),
         "__complex__": _as_number(complex),
         "__index__": _index, "__copy__": _shallow, "__deepcopy__": _deepcopy, "__reduce_ex__": _reduce,

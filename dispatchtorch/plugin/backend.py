@@ -74,6 +74,7 @@ class Backend(ABC):
     capabilities: ClassVar[frozenset[str]] = frozenset()  # optional dtypes it has: "float64", "float16", ...
     kernels: Mapping[str, Kernel] = {}
     gaps: tuple[Gap, ...] = ()
+    below: Backend | None = None  # for a backend whose arrays hold tensors of another one: that one
 
     @property
     @abstractmethod
@@ -118,6 +119,10 @@ class Backend(ABC):
     def copy(self, array: Array) -> Array:
         """Returns an array with the same values that a later write to ``array`` does not change."""
         return array if self.aliasing == "lens" else array.copy()
+
+    def hold(self, value: Any) -> Array:
+        """Returns an array of this backend that holds a value of the backend `below`."""
+        raise NotImplementedError(f"backend {self.name!r} stands on no other")
 
     def number(self, value: Any, dtype: str) -> Any:
         """Returns a Python number as kernels take it: itself, or an array where converting it each time is slow."""
