@@ -21,9 +21,11 @@ from dispatchtorch._base.dtypes import (
 )
 from dispatchtorch.dispatch.op import DTYPE, STATIC, TENSOR, Op
 from dispatchtorch.dispatch.resolve import kernel_for
+from dispatchtorch.dispatch.sparse import SparseMet
 from dispatchtorch.plugin.backend import Kernel, KernelCall
 from dispatchtorch.tensor.key import Key
 from dispatchtorch.tensor.sizes import broadcast_shapes
+from dispatchtorch.tensor.sparse import is_sparse_key
 
 __all__ = ["NUMBERS", "MixedBackendsError", "dtypes_of", "leading_key", "pointwise_kernel", "promoted", "recover"]
 
@@ -50,6 +52,8 @@ def leading_key(op: Op, keys: Sequence[Key | type | None]) -> Key:
         if lead is None or (lead.zero_dim and not key.zero_dim and lead.backend is key.backend):
             lead, key = key, lead or key
         if key.backend is not lead.backend:
+            if is_sparse_key(key) or is_sparse_key(lead):
+                raise SparseMet
             raise MixedBackendsError(op.name, lead, key)
         if key.device != lead.device and not (key.zero_dim and key.device.type == "cpu"):
             raise RuntimeError(

@@ -9,11 +9,13 @@ from dispatchtorch._base import config
 from dispatchtorch._base.dtypes import DType, by_name
 from dispatchtorch.dispatch.modes import modes
 from dispatchtorch.dispatch.op import LIST, TABLE, TENSOR, Op
+from dispatchtorch.dispatch.sparse import SparseMet
 from dispatchtorch.plugin import numpylike
 from dispatchtorch.plugin.backend import Backend, Kernel, KernelCall, Ladder, LadderStep
 from dispatchtorch.plugin.manager import manager
 from dispatchtorch.plugin.selection import get_backend
 from dispatchtorch.tensor.key import Key, intern_key
+from dispatchtorch.tensor.sparse import is_sparse_key
 from dispatchtorch.tensor.tensor import Tensor, read, wrap
 
 __all__ = ["NoKernelError", "climb", "explain", "kernel_for", "result_key"]
@@ -73,6 +75,8 @@ def climb(op: Op, backend: Backend, key: Key | None = None) -> tuple[Kernel | No
 def kernel_for(op: Op, key: Key, call: KernelCall) -> Kernel:
     """Returns the bound kernel, wrapped by every plugin that asks; NoKernelError prints the ladder."""
     backend = key.backend
+    if is_sparse_key(key):
+        raise SparseMet
     names = (op.name, op.name.strip("_"))
     gap = next((g for g in backend.gaps if g.op in names and (not g.dtypes or key.dtype.name in g.dtypes)), None)
     chosen, ladder = climb(op, backend, key)

@@ -9,7 +9,9 @@ from dispatchtorch._base.dtypes import FLOATING, DType
 from dispatchtorch.dispatch.modes import modes
 from dispatchtorch.dispatch.op import Op
 from dispatchtorch.dispatch.record import record, refresh
+from dispatchtorch.dispatch.sparse import redirect
 from dispatchtorch.tensor.lens import Lens
+from dispatchtorch.tensor.sparse import SparseTensor
 from dispatchtorch.tensor.tensor import Extra, Parameter, Tensor, lens_of, new, storage_of, view_of
 
 __all__ = ["attach", "make_view", "track_view"]
@@ -29,8 +31,11 @@ def make_view(
         if kwargs or len(args) + 1 != arity:
             args = op.bind_arguments((input, *args), kwargs)[1:]
         kind = type(input)
-        if kind is not Tensor and kind is not Parameter and not isinstance(input, Tensor):
-            return _foreign(op, entry, input, args)
+        if kind is not Tensor and kind is not Parameter:
+            if kind is SparseTensor:
+                return redirect(op.name, (input, *args))
+            if not isinstance(input, Tensor):
+                return _foreign(op, entry, input, args)
         if native is not None and input._key.native:
             raw = native(input._a, *args)
             if raw is not None:
