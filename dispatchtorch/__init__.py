@@ -17,6 +17,8 @@ from dispatchtorch import autograd as autograd
 from dispatchtorch import ops as _families  # noqa: F401 - importing them declares every op
 from dispatchtorch import random as random
 from dispatchtorch._base.device import Device as _Device
+from dispatchtorch._base.device import get_default_device as get_default_device
+from dispatchtorch._base.device import set_default_device as set_default_device
 from dispatchtorch._base.dtypes import DType as _DType
 from dispatchtorch._base.dtypes import (
     bfloat16 as bfloat16,
@@ -107,10 +109,22 @@ from dispatchtorch.autograd.grad_mode import (
 from dispatchtorch.dispatch.custom import OPS as _OPS
 from dispatchtorch.dispatch.inplace import can_cast as can_cast
 from dispatchtorch.dispatch.table import FUNCTIONS as _FUNCTIONS
+from dispatchtorch.ops.legacy_types import BFloat16Tensor as BFloat16Tensor
+from dispatchtorch.ops.legacy_types import BoolTensor as BoolTensor
+from dispatchtorch.ops.legacy_types import ByteTensor as ByteTensor
+from dispatchtorch.ops.legacy_types import CharTensor as CharTensor
+from dispatchtorch.ops.legacy_types import DoubleTensor as DoubleTensor
+from dispatchtorch.ops.legacy_types import FloatTensor as FloatTensor
+from dispatchtorch.ops.legacy_types import HalfTensor as HalfTensor
+from dispatchtorch.ops.legacy_types import IntTensor as IntTensor
+from dispatchtorch.ops.legacy_types import LongTensor as LongTensor
+from dispatchtorch.ops.legacy_types import ShortTensor as ShortTensor
+from dispatchtorch.ops.legacy_types import set_default_tensor_type as set_default_tensor_type
 from dispatchtorch.ops.members import Layout as _Layout
-from dispatchtorch.ops.members import TypedStorage as TypedStorage
-from dispatchtorch.ops.members import UntypedStorage as UntypedStorage
 from dispatchtorch.ops.members import strided as strided
+from dispatchtorch.ops.storages import STORAGE_TYPES as _STORAGE_TYPES
+from dispatchtorch.ops.storages import TypedStorage as TypedStorage
+from dispatchtorch.ops.storages import UntypedStorage as UntypedStorage
 from dispatchtorch.plugin.selection import (
     default_backend as default_backend,
 )
@@ -175,6 +189,7 @@ _ROOMS = frozenset(
 _FROM_ROOMS = {"load": "serialization", "save": "serialization"}
 
 globals().update(_FUNCTIONS)
+globals().update(_STORAGE_TYPES)
 if TYPE_CHECKING:
     from dispatchtorch._functions import *  # noqa: F403 - a stub made from the table
     from dispatchtorch.serialization import load as load

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import re
-from typing import Final
+import threading
+from typing import Any, Final
 
-__all__ = ["CPU", "Device"]
+__all__ = ["CPU", "Device", "asked_device", "get_default_device", "set_default_device"]
 
 _KINDS: Final = (
     "cpu", "cuda", "ipu", "xpu", "mkldnn", "opengl", "opencl", "ideep", "hip", "ve", "fpga", "maia", "xla", "lazy",
@@ -63,8 +65,54 @@ class Device:
     def __hash__(self) -> int:
         return hash((self.type, self.index))
 
+    def __enter__(self) -> Device:
+        """Makes this the device of new tensors in this thread until the ``with`` block ends."""
+        _defaults.stack = (*_defaults.stack, self)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        _defaults.stack = _defaults.stack[:-1]
+
+    def __call__(self, function: Any) -> Any:
+        """Returns the function, called with this as the device of new tensors: a device decorates, too."""
+
+        @functools.wraps(function)
+        def placed(*args: Any, **kwargs: Any) -> Any:
+            with self:
+                return function(*args, **kwargs)
+
+        return placed
+
     def __reduce__(self) -> tuple[object, tuple[str]]:
         return Device, (str(self),)
 
 
 CPU: Final = Device("cpu")
+
+
+class _Defaults(threading.local):
+    stack: tuple[Device, ...] = ()  # of the `with` blocks this thread is in
+    chosen: Device | None = None  # by set_default_device
+
+
+_defaults: Final = _Defaults()
+
+
+def asked_device() -> Device | None:
+    """Returns the device that the program wants for new tensors: the innermost ``with``, or the one set; or None."""
+    return _defaults.stack[-1] if _defaults.stack else _defaults.chosen
+
+
+def get_default_device() -> Device:
+    """Returns the device of new tensors for which none is given: the CPU unless something else was asked for.
+
+    >>> get_default_device()
+    device(type='cpu')
+    """
+    device = asked_device() or CPU
+    return Device("cuda", 0) if device.type == "cuda" and device.index is None else device
+
+
+def set_default_device(device: Device | str | int | None) -> None:
+    """Sets the device of new tensors in this thread; None takes it back."""
+    _defaults.chosen = None if device is None else Device(device)

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from dispatchtorch._base.device import Device
+from dispatchtorch._base.device import CPU, Device, asked_device
 from dispatchtorch._base.dtypes import FLOATING, DType, get_default_dtype, int64, of_number
 from dispatchtorch.dispatch.general import create
 from dispatchtorch.dispatch.op import TABLE
@@ -48,6 +48,8 @@ def _eye(rows: int, columns: int, dtype: DType) -> Tensor:
 
 def place(device: Where = None, backend: str | Backend | None = None) -> tuple[Backend, Device]:
     """Returns the backend and device that a new tensor goes to."""
+    if device is None and backend is None:
+        device = asked_device()
     if device is None:
         chosen = default_backend() if backend is None else get_backend(backend)
         return chosen, Device(chosen.devices[0])
@@ -157,7 +159,7 @@ def from_numpy(ndarray: Any) -> Tensor:
     if not interop.is_host(ndarray):
         raise TypeError(f"expected np.ndarray (got {type(ndarray).__name__})")
     kind = interop.dtype_of_host(ndarray)
-    chosen, where = place()
+    chosen, where = place() if asked_device() is None else place(CPU)
     if not ndarray.flags.writeable:
         warnings.warn(
             "The given NumPy array is not writable, and PyTorch does not support non-writable tensors. This means "

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from dispatchtorch._base.dtypes import DType, get_default_dtype
+from dispatchtorch._base.dtypes import get_default_dtype
 from dispatchtorch.dispatch.record import refresh
 from dispatchtorch.dispatch.table import METHODS, composite
 from dispatchtorch.tensor import format as printing
 from dispatchtorch.tensor import interop
-from dispatchtorch.tensor.lens import Lens
-from dispatchtorch.tensor.storage import Storage
-from dispatchtorch.tensor.tensor import Parameter, Tensor, storage_of, view_of
+from dispatchtorch.tensor.tensor import Parameter, Tensor, storage_of
 
-__all__ = ["Layout", "TypedStorage", "UntypedStorage", "strided"]
+__all__ = ["Layout", "strided"]
 
 
 class Layout:
@@ -58,94 +56,6 @@ def _format(self: Tensor, spec: str) -> str:
     if not self._a.shape and type(self) is Tensor:
         return format(METHODS["item"](self), spec)
     return object.__format__(self, spec)
-
-
-# --- storages --------------------------------------------------------------------------------------------------------
-
-
-class UntypedStorage:
-    """The bytes that a tensor and its views share: torch's ``torch.UntypedStorage``."""
-
-    def __init__(self, storage: Storage, itemsize: int) -> None:
-        self._storage = storage
-        self._itemsize = itemsize
-
-    def data_ptr(self) -> int:
-        """Returns the address of the first byte; the same before and after an in-place op, and for every view."""
-        return self._storage.address()
-
-    def nbytes(self) -> int:
-        """Returns the size in bytes."""
-        return self._storage.size * self._itemsize
-
-    size = __len__ = nbytes
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, UntypedStorage) and self._storage is other._storage
-
-    def __hash__(self) -> int:
-        return id(self._storage)
-
-
-class TypedStorage:
-    """The elements that a tensor and its views share, in a row: what ``tensor.storage()`` returns."""
-
-    def __init__(self, storage: Storage, whole: Tensor, dtype: DType) -> None:
-        self._storage = storage
-        self._whole = whole
-        self.dtype = dtype
-
-    def data_ptr(self) -> int:
-        """Returns the address of the first element; the same before and after an in-place op, and for every view."""
-        return self._storage.address()
-
-    def size(self) -> int:
-        """Returns the number of elements."""
-        return self._storage.size
-
-    __len__ = size
-
-    def nbytes(self) -> int:
-        """Returns the size in bytes."""
-        return self._storage.size * self.dtype.itemsize
-
-    def element_size(self) -> int:
-        """Returns the size of an element in bytes."""
-        return self.dtype.itemsize
-
-    def untyped(self) -> UntypedStorage:
-        """Returns the same memory as bytes."""
-        return UntypedStorage(self._storage, self.dtype.itemsize)
-
-    def tolist(self) -> list[Any]:
-        """Returns the elements as Python numbers."""
-        return list(interop.to_host(self._whole).tolist())
-
-    def __getitem__(self, index: Any) -> Any:
-        got = interop.to_host(self._whole)[index]
-        return got.tolist()
-
-    def __setitem__(self, index: Any, value: Any) -> None:
-        self._whole[index] = value
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self.tolist())
-
-    def __repr__(self) -> str:
-        lines = "\n".join(f" {v}" for v in self.tolist())
-        return f"{lines}\n[torch.storage.TypedStorage(dtype={self.dtype}, device=cpu) of size {len(self)}]"
-
-
-def _storage(self: Tensor) -> TypedStorage:
-    """Returns the elements that this tensor shares with its views."""
-    storage = storage_of(self)
-    whole = view_of(self, Lens((storage.size,), (1,), 0))
-    return TypedStorage(storage, whole, self._key.dtype)
-
-
-def _untyped_storage(self: Tensor) -> UntypedStorage:
-    """Returns the bytes that this tensor shares with its views."""
-    return UntypedStorage(storage_of(self), self._key.dtype.itemsize)
 
 
 # --- small questions -------------------------------------------------------------------------------------------------
@@ -215,8 +125,6 @@ METHODS.update(
         "__format__": _format,
         "__iter__": _iterate,
         "__contains__": _contains,
-        "storage": _storage,
-        "untyped_storage": _untyped_storage,
         "_is_view": _is_view,
         "layout": property(lambda self: strided),  # type: ignore[dict-item]  # members, not functions
         "is_cuda": property(lambda self: self._key.device.type == "cuda"),  # type: ignore[dict-item]  # as above

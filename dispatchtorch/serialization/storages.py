@@ -15,7 +15,7 @@ from dispatchtorch._base.device import Device
 from dispatchtorch._base.dtypes import DType
 from dispatchtorch._base.errors import DeviceUnavailableError
 from dispatchtorch.dispatch.table import METHODS
-from dispatchtorch.ops.members import UntypedStorage
+from dispatchtorch.ops.storages import UntypedStorage
 from dispatchtorch.plugin.selection import backend_for_device
 from dispatchtorch.tensor.interop import from_host, host_dtype, to_host
 from dispatchtorch.tensor.key import intern_key
@@ -61,8 +61,7 @@ class LoadedStorage(UntypedStorage):
     """
 
     def __init__(self, whole: Tensor, budget: Budget, part: tuple[int, int] | None = None) -> None:
-        super().__init__(storage_of(whole), whole._key.dtype.itemsize)
-        self.whole = whole
+        self._whole = self.whole = whole
         self.budget = budget
         self._recast: dict[DType, LoadedStorage] = {}
         self.part = (0, whole.numel()) if part is None else part
@@ -72,7 +71,7 @@ class LoadedStorage(UntypedStorage):
         """Returns where the values live."""
         return self.whole._key.device
 
-    def to(self, device: Any = None) -> LoadedStorage:
+    def to(self, device: Any = None, non_blocking: bool = False) -> LoadedStorage:
         """Returns the storage on another device; itself where it is there."""
         moved = METHODS["to"](self.whole, Device(device))
         return self if moved is self.whole else LoadedStorage(moved, self.budget, self.part)
@@ -81,7 +80,7 @@ class LoadedStorage(UntypedStorage):
         """Returns the storage on the CPU."""
         return self.to("cpu")
 
-    def cuda(self, device: Any = None) -> LoadedStorage:
+    def cuda(self, device: Any = None, non_blocking: bool = False) -> LoadedStorage:
         """Returns the storage on a GPU."""
         return self.to("cuda" if device is None else device)
 

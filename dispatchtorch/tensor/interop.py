@@ -13,7 +13,7 @@ from dispatchtorch.plugin.selection import backend_for_device
 from dispatchtorch.tensor.key import intern_key
 from dispatchtorch.tensor.tensor import Tensor, read, wrap
 
-__all__ = ["dtype_of_host", "from_host", "host_dtype", "host_of_data", "scalar", "to_host"]
+__all__ = ["dtype_of_host", "from_host", "host_as", "host_dtype", "host_of_data", "scalar", "to_host"]
 
 
 def host_dtype(dtype: DType) -> np.dtype[Any]:
@@ -95,6 +95,14 @@ def host_of_data(data: Any, dtype: DType | None) -> np.ndarray[Any, Any]:
     _check_range(host, data, dtype)
     if dtype is None:
         dtype = _inferred(host, _first(data))
+    return _astype(host, host_dtype(dtype))
+
+
+def host_as(data: Any, dtype: DType) -> np.ndarray[Any, Any]:
+    """Returns a host array of ``dtype`` from data of any, cast as C casts: out of range wraps, a fraction is cut off."""
+    host = host_of_data(data, None)
+    if host.dtype.kind == "c" and dtype.category < 3:
+        raise TypeError("must be real number, not complex")
     return _astype(host, host_dtype(dtype))
 
 
