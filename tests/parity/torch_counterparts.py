@@ -19,6 +19,9 @@ def _nll(x, target, reduction, ignore, weight=None):
 
 
 INTERNAL = {
+    "_fft_c2c": torch._fft_c2c,
+    "_fft_r2c": torch._fft_r2c,
+    "_fft_c2r": torch._fft_c2r,
     "_rsub": torch.rsub,
     "_maximum": lambda a, b: torch.maximum(a, torch.as_tensor(b, dtype=a.dtype)),
     "_minimum": lambda a, b: torch.minimum(a, torch.as_tensor(b, dtype=a.dtype)),
