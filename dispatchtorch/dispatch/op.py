@@ -93,10 +93,12 @@ class Op:
         samples: Callable[..., Any] | None,
         check: Callable[[Sequence[Any], Any], None] | None = None,
         wide: bool = False,
+        partial: bool = False,
     ) -> None:
         self.name = body.__name__
         self.doc = body.__doc__ or ""
         self.body = body
+        self.partial = partial  # a derivative gets None for an output that no gradient reached
         self.wide = wide  # beside a Python number, half precision is computed in float32, the number not rounded first
         self.decomposed = decomposed
         self.params = _parameters(body)

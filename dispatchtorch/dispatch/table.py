@@ -78,6 +78,7 @@ def _op(body: Callable[..., Any], pointwise: bool, **facts: Any) -> Op:
         samples=facts.get("samples"),
         check=facts.get("check"),
         wide=facts.get("wide", False),
+        partial=facts.get("partial", False),
     )
 
 
@@ -129,15 +130,17 @@ def primitive(
     hot: bool = False,
     check: Callable[..., None] | None = None,
     samples: Callable[..., Any] | None = None,
+    partial: bool = False,
 ) -> Callable[[F], F]:
     """Declares an op with a kernel over arguments that are already normalised; a body is its decomposition.
 
+    ``partial``: of several outputs, those that no gradient reached have None in the derivative's ``g``, not zeros.
     ``hot``: two tensors (a third may be None) of one dtype, which is the result's too, take a short path. There
     ``check`` raises torch's error: asked once per combination of dtypes, and whenever the kernel refuses the shapes.
     """
 
     def declare(body: F) -> F:
-        op = _op(body, False, grad=grad, kernel=kernel, node=node, samples=samples)
+        op = _op(body, False, grad=grad, kernel=kernel, node=node, samples=samples, partial=partial)
         entry = make_hot_entry(op, check) if hot else make_entry(op)
         _register(op, entry)
         written = make_inplace(op) if inplace else None
@@ -246,7 +249,7 @@ def _fill_out(name: str, result: Any, out: Any) -> Any:
     if isinstance(result, tuple):
         for r, o in zip(result, out, strict=True):
             _fill_out(name, r, o)
-        return out
+        return type(result)(out)  # with its names, where it has any
     if modes.grad and (result._key.requires or out._key.requires):
         raise RuntimeError(
             f"{name}(): functions with out=... arguments don't support automatic differentiation, but one of the "
