@@ -275,6 +275,8 @@ def _out(op: Any, dtype: str, limit: int | None) -> Outcome:
         ):
             continue
         for way in _WAYS:
+            if way == "strided" and op.name in _OVERRUNS:
+                continue
             asked += 1
             problem = _out_way(op, mine, sample, wanted, tolerance, way)
             if problem:
@@ -283,6 +285,7 @@ def _out(op: Any, dtype: str, limit: int | None) -> Outcome:
 
 
 _WAYS = ("right", "empty", "larger", "strided", "integer")
+_OVERRUNS = {"tril", "triu"}  # PyTorch 2.13 writes these beyond the memory of a strided out=
 
 
 def _given(t: torch.Tensor, way: str) -> torch.Tensor:
