@@ -11,6 +11,8 @@ from dispatchtorch.nn.functional import (
     normalization,
     padding,
     pool,
+    resampling,
+    vision,
 )
 from dispatchtorch.nn.functional.activation import *  # noqa: F403 - each family lists its names
 from dispatchtorch.nn.functional.affine import *  # noqa: F403 - as above
@@ -22,6 +24,21 @@ from dispatchtorch.nn.functional.margin import *  # noqa: F403 - as above
 from dispatchtorch.nn.functional.normalization import *  # noqa: F403 - as above
 from dispatchtorch.nn.functional.padding import *  # noqa: F403 - as above
 from dispatchtorch.nn.functional.pool import *  # noqa: F403 - as above
+from dispatchtorch.nn.functional.resampling import *  # noqa: F403 - as above
+from dispatchtorch.nn.functional.vision import *  # noqa: F403 - as above
 
-_FAMILIES = (activation, affine, attention, conv, dropping, loss, margin, normalization, padding, pool)
+_FAMILIES = (
+    activation,
+    affine,
+    attention,
+    conv,
+    dropping,
+    loss,
+    margin,
+    normalization,
+    padding,
+    pool,
+    resampling,
+    vision,
+)
 __all__ = sorted({name for family in _FAMILIES for name in family.__all__})
