@@ -181,7 +181,7 @@ cdouble = complex128
 _ROOMS = frozenset(
     {
         "amp", "backends", "compiler", "cuda", "distributed", "distributions", "fft", "func", "linalg", "nn",
-        "optim", "serialization", "special", "testing", "utils",
+        "optim", "serialization", "signal", "special", "testing", "utils",
     }
 )  # fmt: skip
 
