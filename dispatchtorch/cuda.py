@@ -7,6 +7,7 @@ Must not know: which backends there are, or their libraries.
 from __future__ import annotations
 
 from dispatchtorch._base.errors import DeviceUnavailableError
+from dispatchtorch.ops.legacy_types import CUDA_TYPES
 from dispatchtorch.plugin.backend import Backend
 from dispatchtorch.plugin.selection import backend_for_device
 from dispatchtorch.random import generator
@@ -66,3 +67,6 @@ def _backend() -> Backend | None:
         return backend_for_device("cuda")
     except DeviceUnavailableError:
         return None
+
+
+globals().update(CUDA_TYPES)

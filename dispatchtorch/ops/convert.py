@@ -407,6 +407,7 @@ def _shallow(self: Tensor) -> Tensor:
 
 
 def like_class(plain: Tensor, cls: type[Tensor], requires: bool) -> Tensor:
+    """Returns a fresh tensor as one of another class, over the same memory and without history."""
     if cls is not Tensor:
         again = object.__new__(cls)
         again._a, again._key, again._edge, again._cell, again._extra = (

@@ -63,7 +63,8 @@ def new_key(dtype: DType | None, device: Where, backend: str | Backend | None = 
     return intern_key(chosen, where, dtype or get_default_dtype(), False)
 
 
-def _finished(t: Tensor, requires_grad: bool) -> Tensor:
+def finished(t: Tensor, requires_grad: bool) -> Tensor:
+    """Returns a new tensor, which from now on requires a gradient if so; RuntimeError where its dtype cannot."""
     if not requires_grad:
         return t
     if t._key.dtype.category < FLOATING:
@@ -123,7 +124,7 @@ def tensor(
     host = interop.host_of_data(data, dtype)
     kind = dtype or interop.dtype_of_host(host)
     raw = chosen.from_host(host, str(where))
-    return _finished(wrap(raw, intern_key(chosen, where, kind, not host.shape)), requires_grad)
+    return finished(wrap(raw, intern_key(chosen, where, kind, not host.shape)), requires_grad)
 
 
 @composite()
@@ -144,7 +145,7 @@ def asarray(
     out = as_tensor(obj, dtype, device)
     if copy and (out is obj or interop.is_host(obj)):
         out = METHODS["clone"](METHODS["detach"](out))
-    return _finished(out, requires_grad)
+    return finished(out, requires_grad)
 
 
 @composite()
@@ -200,7 +201,7 @@ def _filled(name: str, value: int, doc: str) -> Callable[..., Tensor]:
             raise TypeError(f"{name}() got an unexpected keyword argument {next(iter(given))!r}")
         shape = _shape(sizes, name)
         key = new_key(dtype, device, backend)
-        return _finished(create(TABLE["_full"], key, (shape, value, key.dtype)), requires_grad)
+        return finished(create(TABLE["_full"], key, (shape, value, key.dtype)), requires_grad)
 
     make.__name__ = make.__qualname__ = name
     make.__doc__ = doc
@@ -232,7 +233,7 @@ def full(
     """
     value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
     key = new_key(dtype or of_number(type(value)), device)
-    return _finished(create(TABLE["_full"], key, (_shape((size,)), value, key.dtype)), requires_grad)
+    return finished(create(TABLE["_full"], key, (_shape((size,)), value, key.dtype)), requires_grad)
 
 
 def _range_dtype(*values: Number) -> DType:
@@ -270,7 +271,7 @@ def arange(
         count = -((start - end) // step)
     else:
         count = math.ceil((end - start) / step)
-    return _finished(create(TABLE["_arange"], key, (start, step, max(count, 0), key.dtype)), requires_grad)
+    return finished(create(TABLE["_arange"], key, (start, step, max(count, 0), key.dtype)), requires_grad)
 
 
 @composite(out=True)
@@ -293,7 +294,7 @@ def linspace(
     if steps < 0:
         raise RuntimeError("number of steps must be non-negative")
     key = new_key(dtype, device)
-    return _finished(create(TABLE["_linspace"], key, (start, end, steps, key.dtype)), requires_grad)
+    return finished(create(TABLE["_linspace"], key, (start, end, steps, key.dtype)), requires_grad)
 
 
 @composite(out=True)
@@ -324,7 +325,7 @@ def eye(
         if value is not None and value < 0:
             raise RuntimeError(f"{name} must be greater or equal to 0, got {value}")
     key = new_key(dtype, device)
-    return _finished(create(TABLE["_eye"], key, (n, n if m is None else m, key.dtype)), requires_grad)
+    return finished(create(TABLE["_eye"], key, (n, n if m is None else m, key.dtype)), requires_grad)
 
 
 def like_key(input: Tensor, dtype: DType | None, device: Where) -> Key:
@@ -347,7 +348,7 @@ def _like(name: str, value: int) -> Callable[..., Tensor]:
         memory_format: Any = None,
     ) -> Tensor:
         key = like_key(input, dtype, device)
-        return _finished(create(TABLE["_full"], key, (tuple(input._a.shape), value, key.dtype)), requires_grad)
+        return finished(create(TABLE["_full"], key, (tuple(input._a.shape), value, key.dtype)), requires_grad)
 
     make.__name__ = make.__qualname__ = name
     make.__doc__ = f"Returns a tensor of {name.partition('_')[0]} with the shape, dtype and device of ``input``."
@@ -372,7 +373,7 @@ def full_like(
 ) -> Tensor:
     """Returns a tensor full of one number with the shape, dtype and device of ``input``."""
     key = like_key(input, dtype, device)
-    return _finished(create(TABLE["_full"], key, (tuple(input._a.shape), fill_value, key.dtype)), requires_grad)
+    return finished(create(TABLE["_full"], key, (tuple(input._a.shape), fill_value, key.dtype)), requires_grad)
 
 
 def _new(name: str, value: int) -> Callable[..., Tensor]:
@@ -385,7 +386,7 @@ def _new(name: str, value: int) -> Callable[..., Tensor]:
         **unused: Any,
     ) -> Tensor:
         key = like_key(self, dtype, device)
-        return _finished(create(TABLE["_full"], key, (_shape(size, name), value, key.dtype)), requires_grad)
+        return finished(create(TABLE["_full"], key, (_shape(size, name), value, key.dtype)), requires_grad)
 
     make.__name__ = make.__qualname__ = name
     make.__doc__ = "Returns a tensor of the given size with this tensor's dtype and device."
@@ -402,7 +403,7 @@ def new_full(
 ) -> Tensor:
     """Returns a tensor full of one number with this tensor's dtype and device."""
     key = like_key(self, dtype, device)
-    return _finished(create(TABLE["_full"], key, (_shape((size,)), fill_value, key.dtype)), requires_grad)
+    return finished(create(TABLE["_full"], key, (_shape((size,)), fill_value, key.dtype)), requires_grad)
 
 
 def new_tensor(

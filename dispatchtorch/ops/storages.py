@@ -14,7 +14,7 @@ from dispatchtorch._base import dtypes
 from dispatchtorch._base.device import Device
 from dispatchtorch._base.dtypes import DType, get_default_dtype
 from dispatchtorch._base.host import np
-from dispatchtorch.dispatch.table import METHODS, composite
+from dispatchtorch.dispatch.table import FUNCTIONS, METHODS
 from dispatchtorch.ops.create import Where, place, tensor
 from dispatchtorch.tensor import interop
 from dispatchtorch.tensor.key import intern_key
@@ -416,13 +416,11 @@ METHODS.update({"storage": _storage, "untyped_storage": _untyped_storage, "stora
 METHODS["_typed_storage"] = _storage
 
 
-@composite()
 def is_storage(obj: Any, /) -> bool:
     """Returns whether ``obj`` is a storage."""
     return isinstance(obj, (TypedStorage, UntypedStorage))
 
 
-@composite()
 def from_file(
     filename: str | os.PathLike[str],
     shared: bool | None = None,
@@ -464,3 +462,6 @@ def from_file(
     raw = np.asarray(host) if native else backend.from_host(host, str(where))
     made = wrap(raw, intern_key(backend, where, kind, False))
     return METHODS["requires_grad_"](made) if requires_grad else made
+
+
+FUNCTIONS.update({"is_storage": is_storage, "from_file": from_file})

@@ -99,7 +99,7 @@ def host_of_data(data: Any, dtype: DType | None) -> np.ndarray[Any, Any]:
 
 
 def host_as(data: Any, dtype: DType) -> np.ndarray[Any, Any]:
-    """Returns a host array of ``dtype`` from data of any, cast as C casts: out of range wraps, a fraction is cut off."""
+    """Returns a host array of ``dtype`` from data of any, cast as C does: what is too large wraps, fractions go."""
     host = host_of_data(data, None)
     if host.dtype.kind == "c" and dtype.category < 3:
         raise TypeError("must be real number, not complex")

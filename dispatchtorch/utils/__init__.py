@@ -1,5 +1,6 @@
 """``torch.utils``: the rooms under a name that torch prescribes. Nothing of ours lives here."""
 
 from dispatchtorch.utils import data as data
+from dispatchtorch.utils import dlpack as dlpack
 
-__all__ = ["data"]
+__all__ = ["data", "dlpack"]

@@ -112,7 +112,7 @@ def methods() -> str:
     return head + "class TensorSurface:\n" + "".join(lines)
 
 
-OBJECT = {"__reduce_ex__", "__repr__", "__format__", "__hash__", "__dir__", "__contains__"}
+OBJECT = {"__new__", "__reduce_ex__", "__repr__", "__format__", "__hash__", "__dir__", "__contains__"}
 _BINARY = "add sub mul truediv floordiv mod pow matmul and or xor lshift rshift"
 OPERATORS = {f"__{side}{name}__": "" for name in _BINARY.split() for side in ("", "r", "i")}
 OPERATORS |= {f"__{name}__": "" for name in ("lt", "le", "gt", "ge")}
