@@ -11,9 +11,9 @@ from dispatchtorch._base.dtypes import FLOATING
 from dispatchtorch.autograd.engine import run, zeros
 from dispatchtorch.autograd.hooks import RemovableHandle
 from dispatchtorch.dispatch.modes import anomaly
-from dispatchtorch.dispatch.node import Node, as_function
+from dispatchtorch.dispatch.node import AccumulateGrad, Node, as_function
 from dispatchtorch.dispatch.record import refresh
-from dispatchtorch.dispatch.table import METHODS, forget_plans
+from dispatchtorch.dispatch.table import FUNCTIONS, METHODS, forget_plans
 from dispatchtorch.tensor.key import Key
 from dispatchtorch.tensor.tensor import Tensor, extra_of, wrap
 
@@ -53,6 +53,24 @@ def _ones_like(t: Tensor) -> Tensor:
     key = t._key
     raw = key.backend.namespace.ones(tuple(t._a.shape), dtype=key.backend.dtype(key.dtype.name))
     return wrap(raw, key.fresh(key.zero_dim))
+
+
+def _place(given: Any) -> Any:
+    """Returns a tensor as it is, and a gradient edge as a tensor that has this history."""
+    if isinstance(given, Tensor) or not hasattr(given, "output_nr"):
+        return given
+    node, nr = given.node, given.output_nr
+    if isinstance(node, AccumulateGrad):
+        return node.variable
+    several = node.keys is not None
+    t: Tensor = FUNCTIONS["empty"](tuple(node.shape[nr] if several else node.shape))
+    t._key = (node.keys[nr] if several else t._key).as_requires(True)
+    t._edge = (node, nr) if several else node
+    return t
+
+
+def _places(given: Any) -> list[Tensor]:
+    return [_place(given)] if isinstance(given, Tensor) or hasattr(given, "output_nr") else [_place(t) for t in given]
 
 
 def _root_gradients(roots: Sequence[Tensor], given: Sequence[Tensor | None]) -> list[Tensor]:
@@ -105,11 +123,19 @@ def backward(
 
     Raises RuntimeError for a non-scalar root without gradient, and for a graph that was freed.
     """
-    roots = [tensors] if isinstance(tensors, Tensor) else list(tensors)
+    if grad_variables is not None:
+        warnings.warn("`grad_variables` is deprecated. Use `grad_tensors` instead.", FutureWarning, stacklevel=2)
+        if grad_tensors is not None:
+            raise RuntimeError(
+                "`grad_tensors` and `grad_variables` (deprecated) arguments both passed to `backward()`. Please only "
+                "use `grad_tensors`."
+            )
+        grad_tensors = grad_variables
+    roots = _places(tensors)
     given: list[Any] = [None] * len(roots)
     if grad_tensors is not None:
         given = [grad_tensors] if isinstance(grad_tensors, Tensor) else list(grad_tensors)
-    wanted = None if inputs is None else [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    wanted = None if inputs is None else _places(list(inputs.values()) if isinstance(inputs, dict) else inputs)
     if wanted is not None and not wanted:
         raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
     gradients = _root_gradients(roots, given)
@@ -179,8 +205,9 @@ def grad(
         warnings.warn(
             "only_inputs argument is deprecated and is ignored now (defaults to True)", FutureWarning, stacklevel=2
         )
-    roots = [outputs] if isinstance(outputs, Tensor) else list(outputs)
-    wanted = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    names = list(inputs) if isinstance(inputs, dict) else None
+    roots = _places(outputs)
+    wanted = _places(list(inputs.values()) if isinstance(inputs, dict) else inputs)
     given: list[Any] = [None] * len(roots)
     if grad_outputs is not None:
         given = [grad_outputs] if isinstance(grad_outputs, Tensor) else list(grad_outputs)
@@ -207,6 +234,8 @@ def grad(
                     f"The differentiated Tensor at index {i} appears to not have been used in the graph. Set "
                     "allow_unused=True if this is the desired behavior."
                 )
+    if names is not None:
+        return dict(zip(names, got, strict=True))  # type: ignore[return-value]  # a dict for a dict
     return tuple(got)  # type: ignore[arg-type]  # None only where allow_unused says so, as in torch
 
 
@@ -368,6 +397,29 @@ def _node_prehook(self: Node, hook: Callable[..., Any]) -> RemovableHandle:
     return handle
 
 
+def _leaf_hook(self: AccumulateGrad, hook: Callable[..., Any]) -> RemovableHandle:
+    """Calls ``hook((), grad_outputs)`` after the leaf got its gradient."""
+    extra = extra_of(self.variable)
+    if extra.post_hooks is None:
+        extra.post_hooks = {}
+    handle = RemovableHandle(extra.post_hooks)
+    extra.post_hooks[handle.id] = lambda leaf: hook((), (leaf.grad,))
+    return handle
+
+
+def _leaf_prehook(self: AccumulateGrad, hook: Callable[..., Any]) -> RemovableHandle:
+    """Calls ``hook(grad_outputs)`` before the leaf gets its gradient; what it returns replaces the gradient."""
+
+    def one(g: Tensor) -> Tensor | None:
+        got = hook((g,))
+        replaced: Tensor | None = got[0] if isinstance(got, tuple) else got
+        return replaced
+
+    return register_hook(self.variable, one)
+
+
+AccumulateGrad.register_hook = _leaf_hook  # type: ignore[attr-defined]  # members that live a layer above the class
+AccumulateGrad.register_prehook = _leaf_prehook  # type: ignore[attr-defined]  # as above
 Node.register_hook = _node_hook  # type: ignore[attr-defined]  # members that live a layer above the class
 Node.register_prehook = _node_prehook  # type: ignore[attr-defined]  # as above
 

@@ -10,6 +10,7 @@ waits any more, or, where somebody is told about it by a hook, as soon as nothin
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Sequence
 from heapq import heappop, heappush
 from typing import Any, Final
@@ -21,7 +22,7 @@ from dispatchtorch.dispatch.node import Node
 from dispatchtorch.tensor.key import intern_key
 from dispatchtorch.tensor.tensor import Parameter, Tensor, extra_of, wrap
 
-__all__ = ["run", "zeros"]
+__all__ = ["run", "will_run", "zeros"]
 
 _HELD: Final = (
     3  # references to a gradient that only the engine holds: its slot's, the caller's, getrefcount's argument
@@ -49,8 +50,9 @@ def run(
     scope = None if inputs is None else _Scope(roots, inputs, accumulate)
     g: Any
     grads: Any
-    before = modes.grad
-    modes.grad = create_graph
+    before, outer = modes.grad, _current.walk
+    modes.grad = modes.recording if create_graph else False
+    _current.walk = (roots, scope)
     try:
         for root, g in zip(roots, gradients, strict=True):
             _send(root._edge or root, g, heap, waiting, leaves, watched, None, 0)
@@ -113,7 +115,39 @@ def run(
             _finish(slot, scope)
     finally:
         modes.grad = before
+        _current.walk = outer
     return [] if scope is None else scope.captured
+
+
+class _Current(threading.local):
+    """The walk that this thread is in, for hooks that ask how far it goes."""
+
+    walk: Any = None
+
+
+_current: Final = _Current()
+
+
+def will_run(tensors: Sequence[Tensor]) -> tuple[Any, list[bool]]:
+    """Returns a value that names the walk this is called in, and whether each tensor's gradient is computed there.
+
+    RuntimeError outside of a walk.
+    """
+    walk = _current.walk
+    if walk is None:
+        raise RuntimeError("expected this hook to be called inside a backward call")
+    if not tensors:
+        return id(walk), []
+    roots, scope = walk
+    nodes = _below([r._edge[0] if type(r._edge) is tuple else r._edge for r in roots if r._edge is not None])
+    if scope is None:
+        reached = {id(n) for n in nodes}
+        reached |= {id(e) for n in nodes for e in n.edges if isinstance(e, Tensor)}
+        reached |= {id(r) for r in roots if r._edge is None}
+    else:
+        reached = scope.useful | {at if isinstance(at, int) else at[0] for at in scope.targets}
+    places = [_place(t) for t in tensors]
+    return id(walk), [(at if isinstance(at, int) else at[0]) in reached for at in places]
 
 
 def _run_special(node: Any, g: Any, retain_graph: bool) -> Any:

@@ -12,11 +12,14 @@ from dispatchtorch.dispatch.modes import modes
 
 __all__ = [
     "enable_grad",
+    "enforce_grad_layout_policy",
     "inference_mode",
     "is_grad_enabled",
     "is_inference_mode_enabled",
+    "is_multithreading_enabled",
     "no_grad",
     "set_grad_enabled",
+    "set_multithreading_enabled",
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -29,11 +32,11 @@ class _Switch:
 
     def __enter__(self) -> Self:
         self._before = modes.grad
-        modes.grad = self._value
+        modes.grad = modes.recording if self._value else False
         return self
 
     def __exit__(self, *exc: object) -> None:
-        modes.grad = self._before
+        modes.grad = modes.recording if self._before else False
 
     def _again(self) -> Self:
         return type(self)()
@@ -109,10 +112,10 @@ class set_grad_enabled(_Switch):
     def __init__(self, mode: bool) -> None:
         self._before = modes.grad
         self._value = bool(mode)
-        modes.grad = self._value
+        modes.grad = modes.recording if self._value else False
 
     def __enter__(self) -> Self:
-        modes.grad = self._value
+        modes.grad = modes.recording if self._value else False
         return self
 
     def _again(self) -> Self:
@@ -120,7 +123,7 @@ class set_grad_enabled(_Switch):
 
     def __call__(self, function: F) -> F:
         """Returns the function, run in this mode; the mode outside is put back."""
-        modes.grad = self._before
+        modes.grad = modes.recording if self._before else False
         return super().__call__(function)
 
 
@@ -152,9 +155,46 @@ class inference_mode(_Switch):
 
 def is_grad_enabled() -> bool:
     """Returns whether operations are being recorded."""
-    return modes.grad
+    return bool(modes.grad)
 
 
 def is_inference_mode_enabled() -> bool:
     """Returns whether `inference_mode` is on."""
     return modes.inference
+
+
+class _Setting:
+    """A switch that PyTorch has for its engine: it is remembered, and there is nothing here that it would change."""
+
+    _now: bool = True
+
+    def __init__(self, mode: bool) -> None:
+        kind = type(self)
+        self.prev, self.mode = kind._now, mode
+        kind._now = mode
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *args: object) -> None:
+        type(self)._now = self.prev
+
+
+class set_multithreading_enabled(_Setting):
+    """Says whether backward may use several threads. It uses that of its caller only, so this changes nothing."""
+
+    def clone(self) -> set_multithreading_enabled:
+        """Returns another one with the same mode."""
+        return type(self)(self.mode)
+
+
+class enforce_grad_layout_policy(_Setting):
+    """Says whether ``.grad`` gets its tensor's strides. It gets those it was computed with: nothing changes."""
+
+    def __init__(self, enable: bool = True) -> None:
+        super().__init__(enable)
+
+
+def is_multithreading_enabled() -> bool:
+    """Returns what `set_multithreading_enabled` was last told."""
+    return set_multithreading_enabled._now

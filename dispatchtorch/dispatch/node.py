@@ -7,10 +7,11 @@ points to, so decreasing numbers are a topological order and no dependency is ev
 from __future__ import annotations
 
 import itertools
+import weakref
 from typing import TYPE_CHECKING, Any, Final
 
 from dispatchtorch.dispatch.modes import anomaly
-from dispatchtorch.tensor.tensor import Tensor, new
+from dispatchtorch.tensor.tensor import Size, Tensor, extra_of, new
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,6 +42,13 @@ class _Slots:
     seq: int
 
 
+class InputMetadata:
+    """What a node knows of one of its outputs' gradients: the shape, and for several outputs dtype and device."""
+
+    def __init__(self, shape: Any, dtype: Any = None, device: Any = None) -> None:
+        self.shape, self.dtype, self.device = Size(shape), dtype, device
+
+
 class Node(_Slots):
     """A recorded call of one op: torch's ``grad_fn``."""
 
@@ -51,6 +59,7 @@ class Node(_Slots):
     tensor_hooks: dict[int, Any] | None = None  # output number -> hooks on the gradient there
     retains: dict[int, Any] | None = None  # output number -> weak reference to a tensor that keeps its gradient
     where: str | None = None  # the forward call's stack, in anomaly mode
+    named: bool = True  # whether a node that is shown gets a class of its own
     special: bool = False  # whether any of the above is set: the engine looks no further where it is not
     materialize: bool = True  # whether missing gradients of some of several outputs arrive as zeros
     alias: str | None = None  # the name to show, where it is not the op's
@@ -62,7 +71,31 @@ class Node(_Slots):
     @property
     def next_functions(self) -> tuple[tuple[Any, int], ...]:
         """Returns the nodes that this one sends gradients to, with the number of their output."""
-        return tuple((None, 0) if e is None else e if type(e) is tuple else (as_function(e), 0) for e in self.edges)
+        return tuple((as_function(e[0]), e[1]) if type(e) is tuple else (as_function(e), 0) for e in self.edges)
+
+    @property
+    def _input_metadata(self) -> tuple[InputMetadata, ...]:
+        if self.keys is not None:
+            return tuple(InputMetadata(s, k.dtype, k.device) for s, k in zip(self.shape, self.keys))
+        return (InputMetadata(self.shape),)
+
+    def _raw_saved_at(self, place: int) -> Any: ...  # the room of packing gives it
+
+    @property
+    def metadata(self) -> dict[Any, Any]:
+        """Returns a dict for whatever a program wants to remember with the node."""
+        found = self.__dict__.get("_metadata")
+        if found is None:
+            found = self.__dict__["_metadata"] = {}
+        return found
+
+    @property
+    def requires_grad(self) -> bool:
+        """Returns True: what requires no gradient has no node."""
+        return True
+
+    def _sequence_nr(self) -> int:
+        return self.seq
 
     def __repr__(self) -> str:
         return f"<{self.name()} object at {id(self):#x}>"
@@ -115,11 +148,22 @@ class Node(_Slots):
         return t
 
 
+_TORCH_NAMES: Final = {"input": "self"}
+_OWN_NAMES: Final = {("_pow_number", "other"): "exponent", ("_pow", "other"): "exponent", ("pow", "other"): "exponent"}
+
+
+def _torch_name(op: str, name: str) -> str:
+    return _OWN_NAMES.get((op, name)) or _TORCH_NAMES.get(name, name)
+
+
 class AccumulateGrad:
     """Where a leaf's gradient arrives, as seen through ``next_functions``."""
 
+    requires_grad = True
+
     def __init__(self, variable: Tensor) -> None:
         self.variable = variable
+        self.metadata: dict[Any, Any] = {}
 
     def name(self) -> str:
         """Returns "struct torch::autograd::AccumulateGrad", torch's name for it."""
@@ -134,9 +178,78 @@ class AccumulateGrad:
         return ()
 
 
+# A class that is shown knows its saved values by torch's names. The plain one must not: with a ``__getattr__`` every
+# attribute of every node would take longer.
+def _saved_attribute(self: Node, name: str) -> Any:
+    """Returns what is saved under torch's name for it, ``_saved_self``; AttributeError for any other name."""
+    if name.startswith(("_saved_", "_raw_saved_")):
+        place = _saved_places(self).get(name.partition("_saved_")[2])
+        if place is not None:
+            return _saved_at(self, place) if name[1] == "s" else self._raw_saved_at(place)
+    raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+
+
+def _names(self: Node) -> list[str]:
+    return [*object.__dir__(self), *[f"_saved_{name}" for name in _saved_places(self)]]
+
+
+def _saved_places(self: Node) -> dict[str, int]:
+    """Returns where each saved value is: an index into `saved`, or -1 for the output."""
+    op = getattr(self, "op", None)
+    if op is None:
+        return {}
+    found = {_torch_name(op.name, name): i for i, (name, on) in enumerate(zip(op.params, op.saves)) if on}
+    if self.saved is not FREED:
+        found = {name: i for name, i in found.items() if i < len(self.saved) and self.saved[i] is not None}
+        for i, fact in enumerate(op.facts):
+            if fact.endswith("_shape") and len(self.saved) == len(op.params) + len(op.facts):
+                param = fact.removesuffix("_shape")
+                found[f"{_torch_name(op.name, param)}_sym_sizes"] = len(op.params) + i
+    if op.saves_out:
+        found["result"] = -1
+    return found
+
+
+def _saved_at(self: Node, place: int) -> Any:
+    return self.unpack_out() if place < 0 else self.unpack()[place]
+
+
+_classes: Final[dict[tuple[type[Node], str], type[Node]]] = {}
+PLAIN: Final = "_plain_class"
+
+
 def as_function(edge: Any) -> Any:
-    """Returns what ``grad_fn`` or ``next_functions`` shows for an edge."""
-    return AccumulateGrad(edge) if isinstance(edge, Tensor) else edge
+    """Returns what ``grad_fn`` or ``next_functions`` shows for an edge.
+
+    A node that is shown gets a class of the name that torch's has; until then all are of a few classes, which are quick
+    to make.
+    """
+    if edge is None:
+        return None
+    if isinstance(edge, Tensor):
+        extra = extra_of(edge)
+        known = extra.__dict__.get("accumulator")
+        node = None if known is None else known()
+        if node is None:
+            node = AccumulateGrad(edge)
+            extra.accumulator = weakref.ref(node)  # type: ignore[attr-defined]  # a rare fact that only this room knows
+        return node
+    kind = type(edge)
+    plain = getattr(kind, PLAIN, kind)
+    if plain.named:
+        name = edge.name().rpartition(":")[2]
+        if kind.__name__ != name:
+            named = _classes.get((plain, name))
+            if named is None:
+                facts = {
+                    PLAIN: plain,
+                    "__module__": "builtins",
+                    "__getattr__": _saved_attribute,
+                    "__dir__": _names,
+                }
+                named = _classes.setdefault((plain, name), type(name, (plain,), facts))
+            edge.__class__ = named
+    return edge
 
 
 def edge_of(t: Tensor) -> Any:

@@ -13,9 +13,10 @@ from typing import Any, Final
 from dispatchtorch.dispatch.modes import anomaly, modes
 from dispatchtorch.dispatch.node import Node, bare_name, edge_of, next_seq
 from dispatchtorch.dispatch.op import LIST, TENSOR, Op
+from dispatchtorch.dispatch.packing import PackedNode, pack, pack_all
 from dispatchtorch.tensor.tensor import Tensor, cell_of, new
 
-__all__ = ["check_inplace", "rebase", "record", "refresh", "requires"]
+__all__ = ["check_inplace", "keep_out", "make_node", "rebase", "record", "refresh", "requires"]
 
 
 def requires(args: Sequence[Any], kinds: Sequence[int]) -> bool:
@@ -31,7 +32,7 @@ def requires(args: Sequence[Any], kinds: Sequence[int]) -> bool:
 
 def make_node(op: Op, args: Sequence[Any]) -> Node:
     """Returns a node for a call: edges for the op's differentiable arguments, and what its derivatives name."""
-    node = new(Node)
+    node: Node = new(PackedNode if modes.packing else Node)
     node.op = op
     node.seq = next_seq()
     edges: list[Any] = []
@@ -57,6 +58,10 @@ def save(node: Node, op: Op, args: Sequence[Any]) -> None:
         kept = [value if i in wanted else None for i, value in enumerate(args)]
     else:
         kept = [value if on else None for value, on in zip(args, op.saves, strict=True)]
+    if modes.packing:
+        node.versions = None
+        node.saved = (*pack_all(kept), *op.facts_of(args))
+        return
     node.saved = (*kept, *op.facts_of(args)) if op.facts else tuple(kept)
     if any(isinstance(v, Tensor) and v._cell is not None for v in kept):
         node.versions = tuple([v._version if isinstance(v, Tensor) else 0 for v in node.saved])
@@ -71,6 +76,8 @@ def record(op: Op, args: Sequence[Any], outs: Sequence[Tensor], *, several: bool
         node.shape = tuple([o._a.shape for o in outs])
         node.keys = tuple([o._key for o in outs])
         node.special = True
+        if op.partial:
+            node.materialize = False
     else:
         node.shape = outs[0]._a.shape
     for i, out in enumerate(outs):
@@ -78,7 +85,15 @@ def record(op: Op, args: Sequence[Any], outs: Sequence[Tensor], *, several: bool
             out._edge = (node, i) if several else node
             out._key = out._key.as_requires(True)
     if op.saves_out:
-        node.out = tuple([(o._a, o._key, cell_of(o), 0) for o in outs])
+        keep_out(node, outs)
+
+
+def keep_out(node: Node, outs: Sequence[Tensor]) -> None:
+    """Keeps a call's outputs in its node, without the history that would make a cycle."""
+    if isinstance(node, PackedNode):
+        node.out = tuple([pack(o, own_output=True) for o in outs])
+    else:
+        node.out = tuple([(o._a, o._key, cell_of(o), o._version) for o in outs])
 
 
 def refresh(t: Tensor) -> bool:
@@ -93,7 +108,7 @@ def refresh(t: Tensor) -> bool:
     if extra.creation:
         _refuse_view(t, extra.creation, base_written=True)
     before = modes.grad
-    modes.grad = True
+    modes.grad = modes.recording
     try:
         again = base
         for function, args in extra.replay:
@@ -143,6 +158,13 @@ def _refuse_view(t: Tensor, creation: str, *, base_written: bool) -> None:
             "outside (if you want the inplace to be tracked)."
         )
     name = creation.partition(":")[2] if node is None else node.name()
+    if creation == "function":
+        raise RuntimeError(
+            f"Output {nr} of {bare_name(name)} is a view and {done} modified inplace. This view was created inside a "
+            "custom Function (or because an input was returned as-is) and the autograd logic to handle view+inplace "
+            "would override the custom backward associated with the custom Function, leading to incorrect gradients. "
+            "This behavior is forbidden. You can fix this by cloning the output of the custom Function."
+        )
     raise RuntimeError(
         f"Output {nr} of {bare_name(name)} is a view and {done} modified inplace. This view is the output of a "
         "function that "
