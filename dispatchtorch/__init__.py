@@ -122,6 +122,11 @@ from dispatchtorch.ops.legacy_types import ShortTensor as ShortTensor
 from dispatchtorch.ops.legacy_types import set_default_tensor_type as set_default_tensor_type
 from dispatchtorch.ops.members import Layout as _Layout
 from dispatchtorch.ops.members import strided as strided
+from dispatchtorch.ops.sparse import sparse_bsc as sparse_bsc
+from dispatchtorch.ops.sparse import sparse_bsr as sparse_bsr
+from dispatchtorch.ops.sparse import sparse_coo as sparse_coo
+from dispatchtorch.ops.sparse import sparse_csc as sparse_csc
+from dispatchtorch.ops.sparse import sparse_csr as sparse_csr
 from dispatchtorch.ops.storages import STORAGE_TYPES as _STORAGE_TYPES
 from dispatchtorch.ops.storages import TypedStorage as TypedStorage
 from dispatchtorch.ops.storages import UntypedStorage as UntypedStorage
@@ -180,8 +185,8 @@ cdouble = complex128
 
 _ROOMS = frozenset(
     {
-        "amp", "backends", "compiler", "cuda", "distributed", "distributions", "fft", "func", "linalg", "nn",
-        "optim", "serialization", "signal", "special", "testing", "utils",
+        "amp", "backends", "compiler", "cuda", "distributed", "distributions", "fft", "func", "linalg", "masked", "nn",
+        "optim", "serialization", "signal", "sparse", "special", "testing", "utils",
     }
 )  # fmt: skip
 

@@ -67,7 +67,9 @@ def equivalent(function: Any) -> Any:
     """Returns our function for one of torch's; Missing where there is none."""
     if isinstance(function, functools.partial):
         return functools.partial(
-            equivalent(function.func), *map(to_ours, function.args), **{k: to_ours(v) for k, v in function.keywords.items()}
+            equivalent(function.func),
+            *map(to_ours, function.args),
+            **{k: to_ours(v) for k, v in function.keywords.items()},
         )
     if function is None or getattr(function, "__module__", None) in ("operator", "_operator", "builtins", "math"):
         return function

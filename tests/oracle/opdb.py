@@ -110,7 +110,11 @@ def main(argv: list[str] | None = None) -> int:
                 found.append((row, outcome))
                 if file:
                     took = round(time.monotonic() - began, 3)
-                    print(json.dumps([row.name, outcome.status, outcome.reason, outcome.message_equal, took]), file=file, flush=True)
+                    print(
+                        json.dumps([row.name, outcome.status, outcome.reason, outcome.message_equal, took]),
+                        file=file,
+                        flush=True,
+                    )
                 if outcome.status == "fail" and not options.quiet:
                     print(f"{row.name}: {outcome.reason}", flush=True)
     for kind, (passed, asked) in sorted(shares(found).items()):

@@ -130,7 +130,9 @@ def rows(op: Any, limit: int | None = None) -> Iterator[Row]:
     if op.operator_variant is not None:
         yield Row(name, "operator", first, lambda: _forward(op, first, limit, op.operator_variant))
     if op.inplace_operator_variant is not None:
-        yield Row(name, "operator", f"in-place {first}", lambda: _inplace(op, first, limit, op.inplace_operator_variant))
+        yield Row(
+            name, "operator", f"in-place {first}", lambda: _inplace(op, first, limit, op.inplace_operator_variant)
+        )
     if op.supports_out:
         yield Row(name, "out", first, lambda: _out(op, first, limit))
     if op.error_inputs_func is not None:
@@ -249,7 +251,9 @@ def _inplace(op: Any, dtype: str, limit: int | None, variant: Any) -> Outcome:
         except Exception as error:
             if refused is not None and isinstance(error, type(refused)):
                 continue
-            return Outcome("fail", f"{_describe(sample)}: {_told(error)}" + (f" for {_told(refused)}" if refused else ""), asked)
+            return Outcome(
+                "fail", f"{_describe(sample)}: {_told(error)}" + (f" for {_told(refused)}" if refused else ""), asked
+            )
         if refused is not None:
             return Outcome("fail", f"{_describe(sample)}: no error, wanted {_told(refused)}", asked)
         if isinstance(own, ours.Tensor) and returned is not own:
@@ -354,7 +358,9 @@ def _grad(op: Any, dtype: str, limit: int | None, second: bool) -> Outcome:
         again = _mine(sample)
         try:
             torch.manual_seed(1)
-            wanted = _derivatives(lambda s=sample, p=process: p(_call(op.op, s)), _leaves(sample, torch.Tensor), torch, second)
+            wanted = _derivatives(
+                lambda s=sample, p=process: p(_call(op.op, s)), _leaves(sample, torch.Tensor), torch, second
+            )
         except Exception:
             continue
         if wanted is None:
@@ -363,7 +369,9 @@ def _grad(op: Any, dtype: str, limit: int | None, second: bool) -> Outcome:
         try:
             own_process = _process(process)
             ours.manual_seed(1)
-            got = _derivatives(lambda s=again, p=own_process: p(_call(mine, s)), _leaves(again, ours.Tensor), ours, second)
+            got = _derivatives(
+                lambda s=again, p=own_process: p(_call(mine, s)), _leaves(again, ours.Tensor), ours, second
+            )
         except Exception as error:
             return Outcome("fail", f"{_describe(sample)}: {_told(error)}", asked)
         if got is None:
