@@ -151,7 +151,8 @@ def col2im(
         )
     if min(counts) < 1:
         raise RuntimeError(
-            f"{told}calculated shape of the array of sliding blocks as {_text(counts)}, which is too small (non-positive)"
+            f"{told}calculated shape of the array of sliding blocks as {_text(counts)}, which is too small "
+            "(non-positive)"
         )
     if min(sizes) < 1:
         raise RuntimeError(f"Expected output spatial size to be positive, but got: output_size={_text(sizes)}.")

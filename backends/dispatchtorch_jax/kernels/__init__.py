@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from dispatchtorch.plugin import Kernel
-from dispatchtorch_jax.kernels import conv, create, distinct, division, index, special
+from dispatchtorch_jax.kernels import conv, create, distinct, division, index, recurrent, special
 
 __all__ = ["EAGER", "KERNELS"]
 
@@ -19,6 +19,7 @@ KERNELS: Final[dict[str, Kernel]] = {
     **distinct.KERNELS,
     **division.KERNELS,
     **index.KERNELS,
+    **recurrent.KERNELS,
     **special.KERNELS,
 }
 EAGER: Final[frozenset[Kernel]] = frozenset((*create.EAGER, *distinct.EAGER, *division.EAGER))

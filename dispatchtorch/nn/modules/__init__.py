@@ -14,6 +14,7 @@ from dispatchtorch.nn.modules import (
     padding,
     parameter_container,
     pooling,
+    rnn,
     sparse,
     transformer,
 )
@@ -31,11 +32,12 @@ from dispatchtorch.nn.modules.normalization import *  # noqa: F403 - as above
 from dispatchtorch.nn.modules.padding import *  # noqa: F403 - as above
 from dispatchtorch.nn.modules.parameter_container import *  # noqa: F403 - as above
 from dispatchtorch.nn.modules.pooling import *  # noqa: F403 - as above
+from dispatchtorch.nn.modules.rnn import *  # noqa: F403 - as above
 from dispatchtorch.nn.modules.sparse import *  # noqa: F403 - as above
 from dispatchtorch.nn.modules.transformer import *  # noqa: F403 - as above
 
 _FAMILIES = (
     activation, attention, batchnorm, container, conv, dropout, flatten, linear, loss, normalization, padding,
-    parameter_container, pooling, sparse, transformer,
+    parameter_container, pooling, rnn, sparse, transformer,
 )  # fmt: skip
 __all__ = sorted({"Module", *(name for family in _FAMILIES for name in family.__all__)})
