@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from dispatchtorch import ops as _families  # noqa: F401 - importing them declares every op
 from dispatchtorch.dispatch.table import FUNCTIONS
+from dispatchtorch.ops.special_room import SPECIAL
 
 _NAMES: Final = {
     "digamma": "digamma", "erf": "erf", "erfc": "erfc", "erfinv": "erfinv", "exp2": "exp2", "expit": "sigmoid",
@@ -14,9 +15,9 @@ _NAMES: Final = {
     "softmax": "softmax", "xlogy": "xlogy",
 }  # fmt: skip
 
-__all__ = sorted(_NAMES)
+__all__ = sorted((*_NAMES, *SPECIAL))
 
-globals().update({name: FUNCTIONS[source] for name, source in _NAMES.items()})
+globals().update({name: FUNCTIONS[source] for name, source in _NAMES.items()} | SPECIAL)
 
 
 def __getattr__(name: str) -> Any:

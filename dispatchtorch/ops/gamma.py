@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from dispatchtorch._base.dtypes import COMPLEX, DType
 from dispatchtorch.dispatch.table import METHODS, composite, pointwise
 from dispatchtorch.ops import refusals
 from dispatchtorch.ops.exponential import exp
@@ -89,10 +90,16 @@ def digamma(input: Tensor) -> Tensor:
     ...
 
 
+def _real_polygamma(keys: Any, common: DType) -> None:
+    if common.category == COMPLEX:
+        raise NotImplementedError(f"\"polygamma\" not implemented for '{common.legacy}'")
+
+
 @pointwise(
     grad={"input": lambda g, input, n: g * _polygamma(input, n + 1)},
     dtype="float",
     node="PolygammaBackward0",
+    check=_real_polygamma,
 )
 def _polygamma(input: Tensor, n: int) -> Tensor:
     """Returns the ``n``-th derivative of `digamma`, n at least 1."""
@@ -113,6 +120,8 @@ def polygamma(n: int, input: Tensor) -> Tensor:
     """
     if n < 0:
         raise RuntimeError("polygamma(n, x) does not support negative n.")
+    if n == 1:
+        refusals.not_implemented("trigamma", _real_only)([], input._key.dtype)
     return digamma(input) if n == 0 else _polygamma(input, n)
 
 

@@ -18,11 +18,14 @@ CATEGORIES = {"bool": BOOL, "integral": INTEGRAL, "floating": FLOATING, "complex
 
 
 def not_implemented(kernel: str, *categories: str) -> Check:
-    """Returns a check that refuses whole categories ("bool", "integral", "floating", "complex") of the common dtype."""
-    refused = {CATEGORIES[c] for c in categories}
+    """Returns a check that refuses whole categories of the common dtype: "bool", "integral", "floating", "complex", and
+    "half" for float16 and bfloat16.
+    """
+    refused = {CATEGORIES[c] for c in categories if c != "half"}
+    half = "half" in categories
 
     def check(keys: Sequence[Any], common: DType) -> None:
-        if common.category in refused:
+        if common.category in refused or (half and common.category == FLOATING and common.itemsize == 2):
             raise NotImplementedError(f"\"{kernel}\" not implemented for '{common.legacy}'")
 
     return check

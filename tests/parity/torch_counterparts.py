@@ -83,3 +83,11 @@ INTERNAL = {
     "_pad_constant": lambda x, pads, value: F.pad(x, [n for p in reversed(pads) for n in p], value=value),
     "_pad_edges": lambda x, pads, mode: F.pad(x, [n for p in reversed(pads) for n in p], mode),
 }
+
+#: Functions that torch has in torch.special alone are ops called ``_special_NAME`` or composites called ``special_NAME``.
+INTERNAL |= {
+    prefix + name: getattr(torch.special, name)
+    for name in dir(torch.special)
+    if callable(getattr(torch.special, name)) and name[0].islower()
+    for prefix in ("_special_", "special_")
+}

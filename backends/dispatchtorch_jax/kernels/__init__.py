@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from dispatchtorch.plugin import Kernel
-from dispatchtorch_jax.kernels import conv, create, distinct, division, index, recurrent, special
+from dispatchtorch_jax.kernels import conv, create, distinct, division, index, recurrences, recurrent, special
 
 __all__ = ["EAGER", "KERNELS"]
 
@@ -20,6 +20,7 @@ KERNELS: Final[dict[str, Kernel]] = {
     **division.KERNELS,
     **index.KERNELS,
     **recurrent.KERNELS,
+    **recurrences.KERNELS,
     **special.KERNELS,
 }
 EAGER: Final[frozenset[Kernel]] = frozenset((*create.EAGER, *distinct.EAGER, *division.EAGER))

@@ -11,7 +11,7 @@ from typing import Any
 
 from dispatchtorch.plugin.numpylike import kernel
 
-__all__: list[str] = []
+__all__ = ["erfc_of", "log_gamma_after_one", "polynomial", "scaled_erfc", "stirling", "turns"]
 
 # erf(x) / x in x*x, for |x| <= 1; relative error 7e-19
 _ERF_OVER: tuple[float, ...] = (
@@ -38,7 +38,7 @@ _GAMMA_UNDER: tuple[float, ...] = (
     1.0, 3.0888246623167115, 3.989777288863847, 2.7903289494876278, 1.1422723772487484,
     0.2758093366593198, 0.037481358660682924, 0.002529892422652114, 6.121909856030458e-05,
 )  # fmt: skip
-# B(2k) / (2k (2k - 1)) of Stirling's series, B(2k) / 2k of digamma's, B(2k) / (2k)! of Euler and Maclaurin's
+# B(2k) / (2k (2k - 1)) of Stirling's series, B(2k) / 2k of digamma's
 _BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510, 43867 / 798, -174611 / 330)
 _SHIFT = 10  # arguments are moved up to at least this before a series in 1/x is used
 
@@ -73,7 +73,8 @@ def erf(xp: Any, a: Any) -> Any:
     return xp.where(size < 1.0, near, xp.where(x != x, x, xp.copysign(far, x))).astype(a.dtype)
 
 
-def _erfc(xp: Any, x: Any) -> Any:
+def erfc_of(xp: Any, x: Any) -> Any:
+    """Returns 1 - erf of float64 values, exact where that is small."""
     size = xp.abs(x)
     far = _erfc_large(xp, xp.maximum(size, 0.75))
     near = 1.0 - _erf_small(xp.clip(x, -1.0, 1.0))
@@ -81,9 +82,31 @@ def _erfc(xp: Any, x: Any) -> Any:
     return xp.where(x != x, x, out)
 
 
+def scaled_erfc(xp: Any, x: Any) -> Any:
+    """Returns ``exp(x * x) * erfc(x)`` of float64 values."""
+    size = xp.abs(x)
+    middle = xp.minimum(xp.maximum(size, 0.75), 28.0)
+    series = polynomial(_ERFCX, (middle - 4.0) / (middle + 4.0)) / (1.0 + 2.0 * middle)
+    inner = xp.minimum(size, 0.75)
+    near = xp.exp(inner * inner) * (1.0 - _erf_small(inner))
+    far = xp.maximum(size, 28.0)
+    step = 0.5 / far / far
+    beyond = (1.0 - step * (1.0 - 3.0 * step * (1.0 - 5.0 * step * (1.0 - 7.0 * step)))) / (far * math.sqrt(math.pi))
+    out = xp.where(size < 0.75, near, xp.where(size <= 28.0, series, beyond))
+    low = xp.maximum(x, -30.0)
+    high = low.astype(xp.float32).astype(xp.float64)  # its square is exact
+    growth = xp.exp(high * high) * xp.exp((low - high) * (low + high))
+    return xp.where(x != x, x, xp.where(x < 0, 2.0 * growth - out, out))
+
+
+@kernel
+def _special_erfcx(xp: Any, a: Any) -> Any:
+    return scaled_erfc(xp, a.astype(xp.float64)).astype(a.dtype)
+
+
 @kernel
 def erfc(xp: Any, a: Any) -> Any:
-    return _erfc(xp, a.astype(xp.float64)).astype(a.dtype)
+    return erfc_of(xp, a.astype(xp.float64)).astype(a.dtype)
 
 
 @kernel
@@ -96,7 +119,7 @@ def erfinv(xp: Any, a: Any) -> Any:
     half = 2.0 / (math.pi * 0.147) + log * 0.5
     y = xp.sqrt(xp.sqrt(half * half - log / 0.147) - half)  # within 0.2%; each step of Halley's cubes the error
     for _ in range(3):
-        miss = xp.where(inner < 0.5, _erf_small(xp.minimum(y, 1.0)) - inner, tail - _erfc(xp, y))
+        miss = xp.where(inner < 0.5, _erf_small(xp.minimum(y, 1.0)) - inner, tail - erfc_of(xp, y))
         step = miss * (math.sqrt(math.pi) / 2) * xp.exp(y * y)
         y = y - step / (1.0 + y * step)
     out = xp.copysign(xp.where(size < 1.0, y, xp.inf), x)
@@ -121,14 +144,25 @@ def _log_gamma(xp: Any, x: Any) -> Any:
     return xp.where(x <= 3.0, middle, _log_gamma_large(xp, x))
 
 
+def log_gamma_after_one(xp: Any, x: Any) -> Any:
+    """Returns log gamma of ``1 + x``, exact for small x, for values from 0 on."""
+    near = xp.minimum(x, 2.0) - 0.5
+    middle = xp.minimum(x, 2.0) * (near - 0.5) * (polynomial(_GAMMA_OVER, near) / polynomial(_GAMMA_UNDER, near))
+    return xp.where(x <= 2.0, middle, _log_gamma_large(xp, 1.0 + x))
+
+
+def stirling(x: Any) -> Any:
+    """Returns what log gamma has beyond Stirling's formula, for values from 10 on."""
+    terms = tuple(b / (2 * k * (2 * k - 1)) for k, b in enumerate(_BERNOULLI, 1))
+    return polynomial(terms, 1.0 / (x * x)) / x
+
+
 def _log_gamma_large(xp: Any, x: Any) -> Any:
     x, product, _ = _raised(xp, x)
-    terms = tuple(b / (2 * k * (2 * k - 1)) for k, b in enumerate(_BERNOULLI, 1))
-    series = polynomial(terms, 1.0 / (x * x)) / x
-    return (x - 0.5) * xp.log(x) - x + 0.5 * math.log(2 * math.pi) + series - xp.log(product)
+    return (x - 0.5) * xp.log(x) - x + 0.5 * math.log(2 * math.pi) + stirling(x) - xp.log(product)
 
 
-def _turns(xp: Any, x: Any) -> Any:
+def turns(xp: Any, x: Any) -> Any:
     """Returns the distance to the next integer, with its sign: what sin(pi x) depends on."""
     return x - xp.rint(x)
 
@@ -139,10 +173,19 @@ def lgamma(xp: Any, a: Any) -> Any:
     mirror = x < 0.5
     finite = xp.isfinite(x)
     value = _log_gamma(xp, xp.where(finite, xp.where(mirror, 1.0 - x, x), 1.0))
-    sine = xp.abs(xp.sin(math.pi * _turns(xp, xp.where(finite, x, 0.5))))
+    sine = xp.abs(xp.sin(math.pi * turns(xp, xp.where(finite, x, 0.5))))
     reflected = math.log(math.pi) - xp.log(sine) - value
     out = xp.where(mirror, reflected, value) + 0.0  # never -0
     return xp.where(finite, out, xp.where(x != x, x, xp.inf)).astype(a.dtype)
+
+
+@kernel
+def _mvlgamma(xp: Any, a: Any, p: int) -> Any:
+    x = a.astype(xp.float64)
+    total = x * 0.0 + p * (p - 1) / 4 * math.log(math.pi)
+    for j in range(p):
+        total = total + lgamma(xp, x - j / 2)
+    return total.astype(a.dtype)
 
 
 @kernel
@@ -154,36 +197,7 @@ def digamma(xp: Any, a: Any) -> Any:
     terms = tuple(b / (2 * k) for k, b in enumerate(_BERNOULLI, 1))
     inverse = 1.0 / (raised * raised)
     value = xp.log(raised) - 0.5 / raised - inverse * polynomial(terms, inverse) - total
-    turn = xp.where(mirror & ~whole, _turns(xp, x), 0.25)
+    turn = xp.where(mirror & ~whole, turns(xp, x), 0.25)
     out = xp.where(mirror, value - math.pi / xp.tan(math.pi * turn), value)
     out = xp.where(whole, xp.nan, xp.where(x == 0, xp.copysign(xp.inf, -x), out))
     return out.astype(a.dtype)
-
-
-def _hurwitz(xp: Any, s: int, x: Any, shift: int = _SHIFT) -> Any:
-    """Returns the sum of ``(x + k) ** -s`` over all k from 0; x above ``_SHIFT - shift``."""
-    total = xp.zeros_like(x)
-    for k in range(shift):
-        total = total + (x + float(k)) ** -s
-    x = x + float(shift)
-    total = total + x ** (1 - s) / (s - 1.0) + 0.5 * x**-s
-    factor, power = float(s), x ** (-s - 1)
-    for k, b in enumerate(_BERNOULLI, 1):
-        total = total + (b / math.factorial(2 * k)) * factor * power
-        factor *= (s + 2 * k - 1) * (s + 2 * k)
-        power = power / (x * x)
-    return total
-
-
-@kernel
-def _polygamma(xp: Any, a: Any, n: int) -> Any:
-    x = a.astype(xp.float64)
-    sign = 1.0 if n % 2 else -1.0
-    if n == 1:  # the mirror formula, which the others have no short form of
-        mirror = x < 0.5
-        value = _hurwitz(xp, 2, xp.where(mirror, 1.0 - x, x))
-        sine = xp.sin(math.pi * _turns(xp, x))
-        return xp.where(mirror, (math.pi / sine) ** 2 - value, value).astype(a.dtype)
-    low = x <= -_SHIFT  # so far below 0 no values are given
-    value = sign * math.factorial(n) * _hurwitz(xp, n + 1, xp.where(low, 1.0, x), 2 * _SHIFT)
-    return xp.where(low, xp.nan, value).astype(a.dtype)
