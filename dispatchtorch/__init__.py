@@ -16,6 +16,22 @@ from typing import TYPE_CHECKING, Any
 from dispatchtorch import autograd as autograd
 from dispatchtorch import ops as _families  # noqa: F401 - importing them declares every op
 from dispatchtorch import random as random
+from dispatchtorch._base.checks import check as _check
+from dispatchtorch._base.checks import check_index as _check_index
+from dispatchtorch._base.checks import check_is_size as _check_is_size
+from dispatchtorch._base.checks import check_not_implemented as _check_not_implemented
+from dispatchtorch._base.checks import check_type as _check_type
+from dispatchtorch._base.checks import check_value as _check_value
+from dispatchtorch._base.checks import check_with as _check_with
+from dispatchtorch._base.checks import sym_float as sym_float
+from dispatchtorch._base.checks import sym_int as sym_int
+from dispatchtorch._base.checks import sym_ite as sym_ite
+from dispatchtorch._base.checks import sym_max as sym_max
+from dispatchtorch._base.checks import sym_min as sym_min
+from dispatchtorch._base.checks import sym_not as sym_not
+from dispatchtorch._base.checks import sym_sqrt as sym_sqrt
+from dispatchtorch._base.checks import sym_sum as sym_sum
+from dispatchtorch._base.checks import torch_assert as _assert
 from dispatchtorch._base.device import Device as _Device
 from dispatchtorch._base.device import get_default_device as get_default_device
 from dispatchtorch._base.device import set_default_device as set_default_device
@@ -80,6 +96,22 @@ from dispatchtorch._base.memory_format import channels_last as channels_last
 from dispatchtorch._base.memory_format import channels_last_3d as channels_last_3d
 from dispatchtorch._base.memory_format import contiguous_format as contiguous_format
 from dispatchtorch._base.memory_format import preserve_format as preserve_format
+from dispatchtorch._base.switches import are_deterministic_algorithms_enabled as are_deterministic_algorithms_enabled
+from dispatchtorch._base.switches import get_deterministic_debug_mode as get_deterministic_debug_mode
+from dispatchtorch._base.switches import get_float32_matmul_precision as get_float32_matmul_precision
+from dispatchtorch._base.switches import get_num_interop_threads as get_num_interop_threads
+from dispatchtorch._base.switches import get_num_threads as get_num_threads
+from dispatchtorch._base.switches import (
+    is_deterministic_algorithms_warn_only_enabled as is_deterministic_algorithms_warn_only_enabled,
+)
+from dispatchtorch._base.switches import is_warn_always_enabled as is_warn_always_enabled
+from dispatchtorch._base.switches import set_deterministic_debug_mode as set_deterministic_debug_mode
+from dispatchtorch._base.switches import set_float32_matmul_precision as set_float32_matmul_precision
+from dispatchtorch._base.switches import set_flush_denormal as set_flush_denormal
+from dispatchtorch._base.switches import set_num_interop_threads as set_num_interop_threads
+from dispatchtorch._base.switches import set_num_threads as set_num_threads
+from dispatchtorch._base.switches import set_warn_always as set_warn_always
+from dispatchtorch._base.switches import use_deterministic_algorithms as use_deterministic_algorithms
 from dispatchtorch._version import __version__ as __version__
 from dispatchtorch.autograd.api import (
     is_anomaly_check_nan_enabled as is_anomaly_check_nan_enabled,
@@ -167,6 +199,7 @@ from dispatchtorch.tensor.format import set_printoptions as set_printoptions
 from dispatchtorch.tensor.tensor import Size as Size
 from dispatchtorch.tensor.tensor import Tensor as Tensor
 
+newaxis = None
 device = _Device
 dtype = _DType
 bool = _bool
@@ -185,8 +218,10 @@ cdouble = complex128
 
 _ROOMS = frozenset(
     {
-        "amp", "backends", "compiler", "cuda", "distributed", "distributions", "fft", "func", "linalg", "masked", "nn",
-        "optim", "serialization", "signal", "sparse", "special", "testing", "utils",
+        "__config__", "accelerator", "amp", "backends", "compiler", "cpu", "cuda", "distributed",
+        "distributions", "fft", "func", "jit", "linalg", "masked", "mps", "mtia", "nn", "optim", "profiler",
+        "return_types", "serialization", "signal", "sparse", "special", "storage", "testing", "types",
+        "utils", "version", "xpu",
     }
 )  # fmt: skip
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import warnings
 from typing import Final
 
+from dispatchtorch._base.switches import STATE
+
 __all__ = ["warn_once"]
 
 _said: Final[set[str]] = set()
@@ -12,6 +14,6 @@ _said: Final[set[str]] = set()
 
 def warn_once(text: str) -> None:
     """Warns the first time that a text is given, on behalf of the caller's caller; says nothing after that."""
-    if text not in _said:
+    if STATE.warn_always or text not in _said:
         _said.add(text)
         warnings.warn(text, UserWarning, stacklevel=3)

@@ -332,7 +332,13 @@ def _as_number(kind: type) -> Any:
     def convert(self: Tensor) -> Any:
         if self._a.size != 1:
             raise ValueError("only one element tensors can be converted to Python scalars")
-        return kind(item(self))
+        value = item(self)
+        if type(value) is complex and kind is not complex:
+            if value.imag:
+                name = "double" if kind is float else "int64_t"
+                raise RuntimeError(f"value cannot be converted to type {name} without overflow")
+            value = value.real
+        return kind(value)
 
     return convert
 

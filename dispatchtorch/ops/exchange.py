@@ -109,8 +109,8 @@ def from_dlpack(ext_tensor: Any, *, device: Where = None, copy: bool | None = No
         ext_tensor = _Held(ext_tensor)
     if not hasattr(ext_tensor, "__dlpack__"):
         raise RuntimeError(
-            "from_dlpack received an invalid capsule. Note that DLTensor capsules can be consumed only once, so you might "
-            "have already constructed a tensor from it once."
+            "from_dlpack received an invalid capsule. Note that DLTensor capsules can be consumed only once, so you "
+            "might have already constructed a tensor from it once."
         )
     kind, index = ext_tensor.__dlpack_device__()
     where = Device(_TYPES.get(DLDeviceType(int(kind)), "cpu"), None if int(kind) == 1 else int(index))
@@ -168,8 +168,8 @@ def frombuffer(buffer: Any, *, dtype: DType, count: int = -1, offset: int = 0, r
         warnings.warn(
             "The given buffer is not writable, and PyTorch does not support non-writable tensors. This means you can "
             "write to the underlying (supposedly non-writable) buffer using the tensor. You may want to copy the "
-            "buffer to protect its data or make it writable before converting it to a tensor. This type of warning will be "
-            "suppressed for the rest of this program.",
+            "buffer to protect its data or make it writable before converting it to a tensor. This type of warning will "
+            "be suppressed for the rest of this program.",
             UserWarning,
             stacklevel=2,
         )

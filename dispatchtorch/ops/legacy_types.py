@@ -82,7 +82,7 @@ def construct(
         device = asked
     kind = dtype or get_default_dtype()
     if not args:
-        return empty(0, dtype=kind, device=device, backend=backend)
+        args = (0,)
     first = args[0]
     if _is_size(args):
         for at, n in enumerate(args, 1):
@@ -91,7 +91,8 @@ def construct(
                     f"new(): argument 'size' failed to unpack the object at pos {at} with error "
                     f'"type must be tuple of ints,but got {type(n).__name__}"'
                 )
-        return empty(*args, dtype=kind, device=device, backend=backend)
+        fresh: Tensor = empty(*args, dtype=kind, device=device, backend=backend)
+        return fresh
     if isinstance(first, Tensor):
         key = first._key
         if dtype is not None and (key.dtype is not dtype or (device and key.device.type != Device(device).type)):

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from dispatchtorch._base.dtypes import get_default_dtype
+from dispatchtorch._base.device import Device
+from dispatchtorch._base.dtypes import DType, get_default_dtype
+from dispatchtorch._base.errors import DeviceUnavailableError
 from dispatchtorch.dispatch.record import refresh
 from dispatchtorch.dispatch.table import METHODS, composite
+from dispatchtorch.ops.convert import like_class
+from dispatchtorch.plugin.selection import backend_for_device
 from dispatchtorch.tensor import format as printing
 from dispatchtorch.tensor import interop
-from dispatchtorch.tensor.tensor import Parameter, Tensor, storage_of
+from dispatchtorch.tensor.tensor import Parameter, Tensor, alias_of, storage_of
 
 __all__ = ["Layout", "strided"]
 
@@ -98,6 +102,83 @@ def get_device(input: Tensor) -> int:
     return -1 if input._key.device.type == "cpu" else index or 0
 
 
+def _as_subclass(self: Tensor, cls: type[Tensor]) -> Tensor:
+    """Returns the tensor as one of another class, over the same memory and with its history."""
+    if not (isinstance(cls, type) and issubclass(cls, Tensor)):
+        raise TypeError(
+            "Creating a Tensor subclass from a class that does not inherit from Tensor is not possible. Make sure your "
+            "class inherits from Tensor."
+        )
+    out = like_class(alias_of(self), cls, self._key.requires)
+    out._edge = self._edge
+    return out
+
+
+def _make_subclass(cls: type[Tensor], data: Tensor, require_grad: bool = False) -> Tensor:
+    """Returns a leaf of class ``cls`` over the memory of ``data``."""
+    return like_class(alias_of(data), cls, require_grad)
+
+
+def _module_load(self: Tensor, other: Tensor, assign: bool = False) -> Tensor:
+    """Returns what a parameter becomes when a state dict brings ``other``: itself, written, or ``other``."""
+    return METHODS["detach"](other if assign else METHODS["copy_"](self, other))  # type: ignore[no-any-return]  # of the table
+
+
+def _to_dense(self: Tensor, dtype: DType | None = None, *, masked_grad: bool | None = None) -> Tensor:
+    """Returns the tensor itself, which is dense; in another dtype if one is given."""
+    return self if dtype is None else METHODS["to"](self, dtype)  # type: ignore[no-any-return]  # an entry of the table
+
+
+def _chalf(self: Tensor, *, memory_format: Any = None) -> Tensor:
+    """Raises NotImplementedError: no backend has complex numbers of half precision."""
+    raise NotImplementedError("chalf(): no backend has elements of torch.complex32; use cfloat()")
+
+
+def _grad_dtype(self: Tensor) -> DType | None:
+    if self._edge is not None:
+        raise RuntimeError("grad_dtype can only be accessed on leaf tensors.")
+    return self._key.dtype
+
+
+def _set_grad_dtype(self: Tensor, dtype: DType | None) -> None:
+    if self._edge is not None:
+        raise RuntimeError("grad_dtype can only be set on leaf tensors.")
+    if dtype is not None and not isinstance(dtype, DType):
+        raise RuntimeError(f"grad_dtype must be a torch.dtype or None, but got {type(dtype).__name__}")
+    if dtype is not self._key.dtype:
+        raise NotImplementedError("a gradient of another dtype than its tensor's is not supported")
+
+
+def _not_sparse(name: str, wanted: str = "sparse coordinate tensor") -> Any:
+    def refuse(self: Tensor) -> Any:
+        raise RuntimeError(f"{name} expected {wanted} layout but got Strided")
+
+    refuse.__name__ = refuse.__qualname__ = name
+    refuse.__doc__ = "Raises RuntimeError: the tensor is dense."
+    return refuse
+
+
+def _reversed(self: Tensor) -> Tensor:
+    return METHODS["flip"](self, 0) if self._a.shape else self  # type: ignore[no-any-return]  # an entry of the table
+
+
+def _delete(self: Tensor, index: Any) -> None:
+    raise TypeError("Tensor does not support deleting items")
+
+
+def _pin_memory(self: Tensor, device: Any = None) -> Tensor:
+    """Returns the tensor itself, where there is a device to copy to; RuntimeError where there is none, as in torch."""
+    try:
+        backend_for_device("cuda" if device is None else Device(device).type)
+    except DeviceUnavailableError:
+        raise RuntimeError("Cannot access accelerator device when none is available.") from None
+    return self
+
+
+def _of_type(kind: str) -> Any:
+    return property(lambda self: self._key.device.type == kind)
+
+
 def _iterate(self: Tensor) -> Iterator[Tensor]:
     if not self._a.shape:
         raise TypeError("iteration over a 0-d tensor")
@@ -131,15 +212,34 @@ METHODS.update(
         "is_cpu": property(lambda self: self._key.device.type == "cpu"),  # type: ignore[dict-item]  # as above
         "is_sparse": property(lambda self: False),  # type: ignore[dict-item]  # as above
         "is_quantized": property(lambda self: False),  # type: ignore[dict-item]  # as above
+        "is_sparse_csr": property(lambda self: False),  # type: ignore[dict-item]  # as above
+        "is_nested": property(lambda self: False),  # type: ignore[dict-item]  # as above
+        "is_mkldnn": property(lambda self: False),  # type: ignore[dict-item]  # as above
+        "grad_dtype": property(_grad_dtype, _set_grad_dtype),  # type: ignore[dict-item]  # as above
+        **{f"is_{kind}": _of_type(kind) for kind in ("mps", "xla", "xpu", "ipu", "vulkan", "maia", "mtia", "hpu")},
         "is_meta": property(lambda self: False),  # type: ignore[dict-item]  # as above
         "nbytes": property(lambda self: self.numel() * self._key.dtype.itemsize),  # type: ignore[dict-item]  # as above
         "itemsize": property(lambda self: self._key.dtype.itemsize),  # type: ignore[dict-item]  # as above
         "_base": property(lambda self: None if self._extra is None else self._extra.base),  # type: ignore[dict-item]  # as above
         "name": property(_name),  # type: ignore[dict-item]  # as above
+        "__reversed__": _reversed,
+        "__delitem__": _delete,
+        "as_subclass": _as_subclass,
+        "module_load": _module_load,
+        "to_dense": _to_dense,
+        "chalf": _chalf,
+        "dense_dim": lambda self: len(self._a.shape),
+        "sparse_dim": lambda self: 0,
+        "coalesce": _not_sparse("coalesce"),
+        "is_coalesced": _not_sparse("is_coalesced"),
+        "indices": _not_sparse("indices"),
+        "values": _not_sparse("values", "sparse tensor"),
+        "const_data_ptr": lambda self: self.data_ptr(),
+        "_make_subclass": staticmethod(_make_subclass),  # type: ignore[dict-item]  # as above
         "is_shared": lambda self: False,
         "share_memory_": lambda self: self,
         "is_pinned": lambda self, device=None: False,
-        "pin_memory": lambda self, device=None: self,
+        "pin_memory": _pin_memory,
         "is_inference": lambda self: False,
         "is_conj": lambda self: False,
         "is_neg": lambda self: False,

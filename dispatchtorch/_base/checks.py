@@ -1,0 +1,113 @@
+"""Conditions that a program states about its own values: ``torch._check`` and its kin, and arithmetic on sizes.
+
+Under torch's compiler sizes are symbols and these record facts about them; here sizes are Python's ints. Knows no tensor.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Any
+
+__all__ = [
+    "check", "check_index", "check_is_size", "check_not_implemented", "check_type", "check_value", "check_with",
+    "sym_float", "sym_int", "sym_ite", "sym_max", "sym_min", "sym_not", "sym_sqrt", "sym_sum", "torch_assert",
+]  # fmt: skip
+
+Message = Callable[[], Any] | None
+
+_UNSAID = (
+    "Expected cond to be True, but got False. (Could this error message be improved? If so, please report an "
+    "enhancement request to PyTorch.)"
+)
+
+
+def torch_assert(condition: Any, message: str) -> None:
+    """Raises AssertionError with the message unless the condition holds."""
+    assert condition, message
+
+
+def check_with(error: type[Exception], cond: Any, message: Message) -> None:
+    """Raises ``error`` with what ``message`` returns unless the condition holds; TypeError for one that is no bool."""
+    if not isinstance(cond, bool):
+        raise TypeError(f"cond must be a bool, but got {type(cond)}")
+    if cond:
+        return
+    if message is not None and not callable(message):
+        raise TypeError("message must be a callable")
+    raise error(_UNSAID if message is None else str(message()))
+
+
+def check(cond: Any, message: Message = None) -> None:
+    """Raises RuntimeError with what ``message`` returns unless the condition holds."""
+    check_with(RuntimeError, cond, message)
+
+
+def check_index(cond: Any, message: Message = None) -> None:
+    """Raises IndexError with what ``message`` returns unless the condition holds."""
+    check_with(IndexError, cond, message)
+
+
+def check_value(cond: Any, message: Message = None) -> None:
+    """Raises ValueError with what ``message`` returns unless the condition holds."""
+    check_with(ValueError, cond, message)
+
+
+def check_type(cond: Any, message: Message = None) -> None:
+    """Raises TypeError with what ``message`` returns unless the condition holds."""
+    check_with(TypeError, cond, message)
+
+
+def check_not_implemented(cond: Any, message: Message = None) -> None:
+    """Raises NotImplementedError with what ``message`` returns unless the condition holds."""
+    check_with(NotImplementedError, cond, message)
+
+
+def check_is_size(i: int, message: Message = None, *, max: int | None = None) -> None:
+    """Raises RuntimeError unless ``i`` may be a size: not negative, and at most ``max``."""
+    check(i >= 0 and (max is None or i <= max), message)
+
+
+# --- sizes -----------------------------------------------------------------------------------------------------------
+
+
+def sym_int(a: Any) -> int:
+    """Returns a number cut off to an int."""
+    return math.floor(a) if a >= 0 else math.ceil(a)
+
+
+def sym_float(a: Any) -> float:
+    """Returns a number as a float."""
+    return float(a)
+
+
+def sym_not(a: Any) -> bool:
+    """Returns whether ``a`` is false."""
+    return not a
+
+
+def sym_max(a: Any, b: Any) -> Any:
+    """Returns the larger of two numbers, a float if either is one."""
+    found = max(a, b)
+    return float(found) if isinstance(a, float) or isinstance(b, float) else found
+
+
+def sym_min(a: Any, b: Any) -> Any:
+    """Returns the smaller of two numbers, a float if either is one."""
+    found = min(a, b)
+    return float(found) if isinstance(a, float) or isinstance(b, float) else found
+
+
+def sym_sum(args: Iterable[Any]) -> Any:
+    """Returns the sum of numbers."""
+    return sum(args)
+
+
+def sym_ite(b: bool, t: Any, f: Any) -> Any:
+    """Returns ``t`` where ``b`` is true, else ``f``."""
+    return t if b else f
+
+
+def sym_sqrt(a: Any) -> float:
+    """Returns the square root of a number."""
+    return math.sqrt(a)
