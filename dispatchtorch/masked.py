@@ -150,7 +150,7 @@ def argmax(
     """Returns the places of the largest elements where ``mask`` is True."""
     _strided("argmax", input)
     found = _ops["argmax"](_filled(input, mask, _lowest(input.dtype)), dim, bool(keepdim))
-    return found.to(dtype or found.dtype)
+    return found.to(dtype or input.dtype)  # torch gives places in the input's dtype
 
 
 def argmin(
@@ -164,7 +164,7 @@ def argmin(
     """Returns the places of the least elements where ``mask`` is True."""
     _strided("argmin", input)
     found = _ops["argmin"](_filled(input, mask, _highest(input.dtype)), dim, bool(keepdim))
-    return found.to(dtype or found.dtype)
+    return found.to(dtype or input.dtype)  # torch gives places in the input's dtype
 
 
 def _count(input: Tensor, dim: Dims, mask: Tensor | None, keepdim: bool) -> Tensor:

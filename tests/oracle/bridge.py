@@ -9,7 +9,7 @@ from __future__ import annotations
 import builtins
 import functools
 import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -20,14 +20,14 @@ from dispatchtorch._base.device import Device
 from dispatchtorch.plugin.selection import default_backend
 from dispatchtorch.tensor import interop
 
-__all__ = ["Missing", "compare", "equivalent", "tensors", "to_ours", "to_torch"]
+__all__ = ["Missing", "compare", "equivalent", "name_of", "tensors", "to_ours", "to_torch"]
 
 
 class Missing(AttributeError):
     """There is no function of this name here."""
 
 
-# --- functions ---------------------------------------------------------------------------------------------------------
+# --- functions ------------------------------------------------------------------------------------------------------
 
 _ROOMS = {
     "torch": torch,
@@ -93,6 +93,18 @@ def equivalent(function: Any) -> Any:
     raise Missing(f"no counterpart of {function!r}")
 
 
+def name_of(function: Any) -> str:
+    """Returns the dotted name, after ``torch.``, of one of torch's functions that has one here."""
+    found = (
+        _paths().get(id(function)) or f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', '')}"
+    )
+    if not found.startswith("torch.") or "<" in found or found.startswith("torch.testing"):
+        raise Missing(f"no name for {function!r}")
+    found = found.replace("torch.functional.", "torch.").replace("torch._tensor.", "torch.")
+    _lookup(found)
+    return found.removeprefix("torch.")
+
+
 _REBUILT: dict[int, Any] = {}
 
 
@@ -141,14 +153,14 @@ class _Later:
 def _translate(value: Any) -> Any:
     if value is torch:
         return ours
-    if isinstance(value, torch.Tensor) or isinstance(value, torch.dtype):
+    if isinstance(value, (torch.Tensor, torch.dtype)):
         return to_ours(value)
     if callable(value) and not isinstance(value, type):
         return equivalent(value)
     return value
 
 
-# --- values ------------------------------------------------------------------------------------------------------------
+# --- values ---------------------------------------------------------------------------------------------------------
 
 
 def _host(t: torch.Tensor) -> np.ndarray[Any, Any]:
@@ -230,7 +242,7 @@ def to_torch(t: Any) -> torch.Tensor:
     return torch.from_numpy(host)
 
 
-# --- comparing ---------------------------------------------------------------------------------------------------------
+# --- comparing ------------------------------------------------------------------------------------------------------
 
 
 def compare(got: Any, wanted: Any, tolerance: tuple[float, float] | None, *, values: bool = True, at: str = "") -> str:

@@ -19,7 +19,19 @@ from torch.testing._internal.opinfo.core import DecorateInfo, SampleInput
 import dispatchtorch as ours
 from tests.oracle.bridge import Missing, compare, equivalent, tensors, to_ours
 
-__all__ = ["FORWARD", "KINDS", "NOT_ASKED", "Outcome", "Row", "entries", "rows"]
+__all__ = [
+    "FORWARD",
+    "KINDS",
+    "NOT_ASKED",
+    "RANDOM_GAUGE",
+    "Outcome",
+    "Row",
+    "entries",
+    "full_name",
+    "rows",
+    "samples_of",
+    "tolerance_of",
+]
 
 FORWARD = ("float32", "int64", "bool", "complex64", "float16", "bfloat16", "float64", "complex128")
 KINDS = ("forward", "grad", "gradgrad", "gradgradcheck", "method", "inplace", "out", "operator", "error")
@@ -75,15 +87,15 @@ class Row:
 def entries() -> Iterator[Any]:
     """Yields torch's entries that can apply."""
     for op in op_db:
-        if op.name not in NOT_ASKED and _full_name(op) not in NOT_ASKED:
+        if op.name not in NOT_ASKED and full_name(op) not in NOT_ASKED:
             yield op
 
 
-def _full_name(op: Any) -> str:
+def full_name(op: Any) -> str:
     return op.name + (f".{op.variant_test_name}" if op.variant_test_name else "")
 
 
-def _tolerance(op: Any, dtype: torch.dtype) -> tuple[float, float] | None:
+def tolerance_of(op: Any, dtype: torch.dtype) -> tuple[float, float] | None:
     """Returns torch's own tolerance for an op on the CPU where it has one."""
     found = None
     for decorator in op.decorators:
@@ -107,7 +119,7 @@ def _dtype(name: str) -> torch.dtype:
 
 def rows(op: Any, limit: int | None = None) -> Iterator[Row]:
     """Yields the rows of an entry; ``limit``: samples a row."""
-    name = _full_name(op)
+    name = full_name(op)
     supported = op.supported_dtypes("cpu")
     for dtype in FORWARD:
         if _dtype(dtype) in supported:
@@ -144,7 +156,7 @@ def rows(op: Any, limit: int | None = None) -> Iterator[Row]:
             yield Row(name, "error", str(i), lambda i=i: _error(op, i))
 
 
-def _samples(op: Any, dtype: str, limit: int | None, requires_grad: bool = False) -> list[SampleInput]:
+def samples_of(op: Any, dtype: str, limit: int | None, requires_grad: bool = False) -> list[SampleInput]:
     torch.manual_seed(0)
     found = list(op.sample_inputs("cpu", _dtype(dtype), requires_grad=requires_grad))
     if limit is not None and len(found) > limit:  # spread over the list: its kinds of sample stand in runs
@@ -185,9 +197,9 @@ def _describe(sample: Any) -> str:
 def _forward(op: Any, dtype: str, limit: int | None, variant: Any = None) -> Outcome:
     theirs = variant if variant is not None else op.op
     mine = equivalent(theirs)
-    tolerance = _tolerance(op, _dtype(dtype))
+    tolerance = tolerance_of(op, _dtype(dtype))
     asked = 0
-    for sample in _samples(op, dtype, limit):
+    for sample in samples_of(op, dtype, limit):
         try:
             wanted = _seeded(lambda s=sample: _call(theirs, s), torch)
         except Exception:
@@ -211,7 +223,7 @@ def _columns(u: Any) -> Any:
     return u.abs()
 
 
-_TOGETHER: dict[str, Callable[..., Any]] = {
+TOGETHER: dict[str, Callable[..., Any]] = {
     "linalg.eig": lambda r, s: (r[0], _columns(r[1])),
     "linalg.eigh": lambda r, s: (r[0], _columns(r[1])),
     "linalg.svd": lambda r, s: (r[1], _columns(r[0][..., : r[1].shape[-1]]), _columns(r[2][..., : r[1].shape[-1], :])),
@@ -221,8 +233,11 @@ _TOGETHER: dict[str, Callable[..., Any]] = {
 }
 
 
+RANDOM_GAUGE = frozenset({*TOGETHER, "lobpcg", "linalg.qr", "qr", "geqrf", *_UNDEFINED})  # no one answer
+
+
 def _gauge_free(op: Any, sample: Any, got: Any, wanted: Any, tolerance: Any) -> str:
-    together = _TOGETHER.get(op.name)
+    together = TOGETHER.get(op.name)
     if together is None:
         return "differs"
     return compare(together(got, sample), together(wanted, sample), tolerance or (1e-4, 1e-4))
@@ -230,9 +245,9 @@ def _gauge_free(op: Any, sample: Any, got: Any, wanted: Any, tolerance: Any) -> 
 
 def _inplace(op: Any, dtype: str, limit: int | None, variant: Any) -> Outcome:
     mine = equivalent(variant)
-    tolerance = _tolerance(op, _dtype(dtype))
+    tolerance = tolerance_of(op, _dtype(dtype))
     asked = 0
-    for sample in _samples(op, dtype, limit):
+    for sample in samples_of(op, dtype, limit):
         if sample.broadcasts_input:
             continue
         again = _mine(sample)
@@ -267,9 +282,9 @@ def _inplace(op: Any, dtype: str, limit: int | None, variant: Any) -> Outcome:
 def _out(op: Any, dtype: str, limit: int | None) -> Outcome:
     """The result goes into given tensors: of the right size, of size nought, of a wrong size, of a wrong dtype."""
     mine = equivalent(op.op)
-    tolerance = _tolerance(op, _dtype(dtype))
+    tolerance = tolerance_of(op, _dtype(dtype))
     asked = 0
-    for sample in _samples(op, dtype, limit if limit is not None else 6):
+    for sample in samples_of(op, dtype, limit if limit is not None else 6):
         try:
             wanted = _seeded(lambda s=sample: _call(op.op, s), torch)
         except Exception:
@@ -309,7 +324,7 @@ def _out_way(op: Any, mine: Any, sample: Any, wanted: Any, tolerance: Any, way: 
     theirs = [_given(t, way) for t in ([wanted] if single else wanted)]
     own = [to_ours(t) for t in theirs]
     before = [t.data_ptr() for t in own]
-    refused, told = None, []
+    refused = None
     with warnings.catch_warnings(record=True) as theirs_told:
         warnings.simplefilter("always")
         try:
@@ -351,9 +366,9 @@ def _differentiable(result: Any, kind: type) -> list[Any]:
 
 def _grad(op: Any, dtype: str, limit: int | None, second: bool) -> Outcome:
     mine = equivalent(op.op)
-    tolerance = _tolerance(op, _dtype(dtype))
+    tolerance = tolerance_of(op, _dtype(dtype))
     asked = 0
-    for sample in _samples(op, dtype, limit, requires_grad=True):
+    for sample in samples_of(op, dtype, limit, requires_grad=True):
         process = sample.output_process_fn_grad
         again = _mine(sample)
         try:
@@ -426,7 +441,7 @@ def _gradgradcheck(op: Any, limit: int | None) -> Outcome:
     """Finite differences of our own first derivative, on the smallest samples."""
     mine = equivalent(op.op)
     asked = 0
-    samples = _samples(op, "float64", None, requires_grad=True)
+    samples = samples_of(op, "float64", None, requires_grad=True)
     samples = sorted(samples, key=lambda s: sum(t.numel() for t in _leaves(s, torch.Tensor)))
     samples = [s for s in samples if 0 < sum(t.numel() for t in _leaves(s, torch.Tensor)) <= 200][:3]
     for sample in samples:
