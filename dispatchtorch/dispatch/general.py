@@ -15,6 +15,7 @@ from dispatchtorch.dispatch.op import DTYPE, LIST, STATIC, TENSOR, Op
 from dispatchtorch.dispatch.promotion import NUMBERS, MixedBackendsError, leading_key, pointwise_kernel, recover
 from dispatchtorch.dispatch.record import record, refresh, requires
 from dispatchtorch.dispatch.resolve import kernel_for, result_key
+from dispatchtorch.dispatch.sparse import SparseMet, redirect
 from dispatchtorch.plugin.backend import KernelCall
 from dispatchtorch.tensor.key import Key
 from dispatchtorch.tensor.tensor import Tensor, new, read
@@ -104,6 +105,8 @@ def general(op: Op, args: Sequence[Any]) -> Any:
         if again is None:
             raise
         return general(op, again)
+    except SparseMet:
+        return redirect(op.name, args)
     several = isinstance(raw, (tuple, list))
     outs = [_result(r, lead, result) for r in (raw if several else (raw,))]
     wanted = op.rules and modes.grad and requires(args, op.kinds)
@@ -118,7 +121,10 @@ def create(op: Op, key: Key, args: Sequence[Any]) -> Tensor:
     kernel = op.kernels.get(key)
     if kernel is None:
         static = tuple(i for i, kind in enumerate(op.kinds) if kind in (STATIC, DTYPE))
-        kernel = op.kernels[key] = kernel_for(op, key, KernelCall(op.name, static))
+        try:
+            kernel = op.kernels[key] = kernel_for(op, key, KernelCall(op.name, static))
+        except SparseMet:
+            return redirect(op.name, (key, *args))  # type: ignore[no-any-return]  # an entry of the list of sparse ops
     raw = kernel(*[native if kind == DTYPE else a for a, kind in zip(args, op.kinds, strict=True)])
     raw = key.backend.place(raw, str(key.device))
     t = new(Tensor)

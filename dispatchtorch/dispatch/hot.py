@@ -20,6 +20,7 @@ from dispatchtorch.dispatch.plans import checked_views
 from dispatchtorch.dispatch.promotion import leading_key
 from dispatchtorch.dispatch.record import record
 from dispatchtorch.dispatch.resolve import kernel_for, result_key
+from dispatchtorch.dispatch.sparse import SparseMet, redirect
 from dispatchtorch.plugin.backend import Kernel, KernelCall
 from dispatchtorch.tensor.key import Key
 from dispatchtorch.tensor.tensor import Tensor, cell_of, new, read
@@ -101,10 +102,13 @@ def _plan(
     over = wrapping(keys)
     if over is not None:
         return lifting_plan(entry, over)
-    lead = leading_key(op, keys)
-    if check is not None:
-        check(*args)
-    kernel = kernel_for(op, lead, KernelCall(op.name))
+    try:
+        lead = leading_key(op, keys)
+        if check is not None:
+            check(*args)
+        kernel = kernel_for(op, lead, KernelCall(op.name))
+    except SparseMet:
+        return lambda *args: redirect(op.name, args)
     plain_key, zero_key = lead.fresh(False), lead.fresh(True)
     failed = _failure(lead, kernel, check)
     plain = _plain_pair if len(keys) == 2 else _plain_triple
@@ -268,7 +272,10 @@ def _static_entry(op: Op) -> Callable[..., Any]:
 def _static_plan(op: Op, input: Tensor, args: tuple[Any, ...], entry: Callable[..., Any]) -> Callable[..., Any]:
     key = input._key
     static = tuple([i for i, kind in enumerate(op.kinds) if kind in (STATIC, DTYPE)])
-    kernel = kernel_for(op, key, KernelCall(op.name, static))
+    try:
+        kernel = kernel_for(op, key, KernelCall(op.name, static))
+    except SparseMet:
+        return lambda input: redirect(op.name, (input, *args))
     given = tuple([key.backend.dtype(a.name) if isinstance(a, DType) else a for a in args])
     failed = _failure(key, lambda raw: kernel(raw, *given), None)
     try:

@@ -13,6 +13,7 @@ from dispatchtorch.dispatch.op import TENSOR, Op
 from dispatchtorch.dispatch.promotion import MixedBackendsError, widens
 from dispatchtorch.dispatch.record import check_inplace, keep_out, make_node, rebase, refresh, requires
 from dispatchtorch.dispatch.resolve import kernel_for
+from dispatchtorch.dispatch.sparse import SparseMet, redirect_write
 from dispatchtorch.plugin.backend import KernelCall
 from dispatchtorch.tensor.key import Key
 from dispatchtorch.tensor.lens import has_internal_overlap
@@ -132,6 +133,8 @@ def inplace(op: Op, args: Sequence[Any]) -> Tensor:
         if again is None:
             raise
         return inplace(op, again)
+    except SparseMet:
+        return redirect_write(op.name, args)  # type: ignore[no-any-return]  # an entry of the list of sparse ops
     require_shape(t, raw.shape)
     if result is not None:
         require_castable(result, t._key.dtype)

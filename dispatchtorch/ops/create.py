@@ -16,6 +16,7 @@ from dispatchtorch.plugin.backend import Backend
 from dispatchtorch.plugin.selection import backend_for_device, default_backend, get_backend
 from dispatchtorch.tensor import interop
 from dispatchtorch.tensor.key import Key, intern_key
+from dispatchtorch.tensor.sparse import laid_out
 from dispatchtorch.tensor.tensor import Tensor, wrap
 
 Number = int | float | complex | bool
@@ -201,6 +202,8 @@ def _filled(name: str, value: int, doc: str) -> Callable[..., Tensor]:
             raise TypeError(f"{name}() got an unexpected keyword argument {next(iter(given))!r}")
         shape = _shape(sizes, name)
         key = new_key(dtype, device, backend)
+        if layout is not None:
+            key = laid_out(key, layout)
         return finished(create(TABLE["_full"], key, (shape, value, key.dtype)), requires_grad)
 
     make.__name__ = make.__qualname__ = name

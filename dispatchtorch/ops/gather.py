@@ -13,6 +13,7 @@ from dispatchtorch.ops.index import int_index, within
 from dispatchtorch.ops.samples import Maker, Sample
 from dispatchtorch.ops.scatter import _index_add, _scatter_add
 from dispatchtorch.ops.singleton import expand
+from dispatchtorch.ops.sparse import rows_used
 from dispatchtorch.ops.view import Ints, named, reshape
 from dispatchtorch.tensor.sizes import broadcast_shapes, wrap_dim
 from dispatchtorch.tensor.tensor import Tensor
@@ -175,8 +176,10 @@ def take(input: Tensor, index: Tensor) -> Tensor:
 
 @primitive(
     grad={
-        "weight": lambda g, weight_shape, indices, padding_idx, scale_grad_by_freq: _embedding_backward(
-            g, indices, weight_shape[0], padding_idx, scale_grad_by_freq
+        "weight": lambda g, weight_shape, indices, padding_idx, scale_grad_by_freq, sparse: (
+            rows_used(g, indices, weight_shape, padding_idx, scale_grad_by_freq)
+            if sparse
+            else _embedding_backward(g, indices, weight_shape[0], padding_idx, scale_grad_by_freq)
         )
     },
     node="EmbeddingBackward0",

@@ -9,6 +9,7 @@ from dispatchtorch.optim.nadam import NAdam
 from dispatchtorch.optim.optimizer import Optimizer
 from dispatchtorch.optim.rmsprop import RMSprop
 from dispatchtorch.optim.sgd import SGD
+from dispatchtorch.optim.sparse_adam import SparseAdam
 
 __all__ = [
     "SGD",
@@ -20,5 +21,6 @@ __all__ = [
     "NAdam",
     "Optimizer",
     "RMSprop",
+    "SparseAdam",
     "lr_scheduler",
 ]

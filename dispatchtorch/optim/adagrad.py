@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from dispatchtorch.dispatch.modes import modes
+from dispatchtorch.dispatch.table import METHODS
 from dispatchtorch.optim.conditions import number, require_lr, require_not_negative
 from dispatchtorch.optim.optimizer import GradientStep, ParamsT, real_view
+from dispatchtorch.tensor.sparse import SparseTensor, as_sparse
 from dispatchtorch.tensor.tensor import Tensor
 
 __all__ = ["Adagrad"]
@@ -50,8 +52,20 @@ class Adagrad(GradientStep):
         finally:
             modes.grad = before
 
+    def _require_dense(self, group: dict[str, Any]) -> None:
+        """Takes a sparse gradient, but no decay of weights beside it."""
+        if group["weight_decay"] != 0:
+            raise RuntimeError("weight_decay option is not compatible with sparse gradients")
+
     def _update(self, group: dict[str, Any], p: Tensor, x: Tensor, grad: Tensor) -> None:
         step, (total,) = self._slots(p, sum=group["initial_accumulator_value"])
+        if isinstance(grad, SparseTensor):
+            rate = number(group["lr"]) / (1 + (step - 1) * group["lr_decay"])
+            grad = METHODS["coalesce"](grad)
+            total.add_(grad.mul(grad))
+            roots = METHODS["_values"](METHODS["sparse_mask"](total, grad)).sqrt_().add_(group["eps"])
+            x.add_(as_sparse(grad._a.indices, grad._a.values / roots, grad._a.shape, True), alpha=-rate)
+            return
         x, grad = real_view(x), real_view(grad)
         total.add_(grad.mul(grad))
         rate = number(group["lr"]) / (1 + (step - 1) * group["lr_decay"])

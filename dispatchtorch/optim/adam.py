@@ -57,6 +57,9 @@ class Adam(GradientStep):
             group.setdefault("maximize", False)
             group.setdefault("decoupled_weight_decay", False)
 
+    def _require_dense(self, group: dict[str, Any]) -> None:
+        raise RuntimeError("Adam does not support sparse gradients, please consider SparseAdam instead")
+
     def _is_decoupled(self, group: dict[str, Any]) -> bool:
         return bool(group["decoupled_weight_decay"])
 

@@ -19,6 +19,7 @@ from dispatchtorch.autograd.grad_mode import enable_grad
 from dispatchtorch.autograd.hooks import RemovableHandle
 from dispatchtorch.dispatch.modes import modes
 from dispatchtorch.dispatch.table import FUNCTIONS
+from dispatchtorch.tensor.sparse import SparseTensor
 from dispatchtorch.tensor.tensor import Tensor, alias_of
 
 __all__ = [
@@ -354,11 +355,17 @@ class GradientStep(Optimizer):
             x = alias_of(p)  # writes to it are writes to p, without p's being a leaf
             if grad._key.requires:
                 grad = grad.detach()
+            if type(grad) is SparseTensor:
+                self._require_dense(group)
             if negate:
                 grad = -grad
             if coupled:
                 grad = grad.add(x, alpha=decay)
             self._update(group, p, x, grad)
+
+    def _require_dense(self, group: dict[str, Any]) -> None:
+        """Raises torch's error for a sparse gradient; a subclass that takes one says so by another method."""
+        raise RuntimeError(f"{type(self).__name__} does not support sparse gradients")
 
     def _is_decoupled(self, group: dict[str, Any]) -> bool:
         return False

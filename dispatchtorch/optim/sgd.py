@@ -49,6 +49,9 @@ class SGD(GradientStep):
             raise ValueError("Nesterov momentum requires a momentum and zero dampening")
         super().__init__(params, defaults)
 
+    def _require_dense(self, group: dict[str, Any]) -> None:
+        """Takes a sparse gradient: only the rows that it has are moved."""
+
     def _update(self, group: dict[str, Any], p: Tensor, x: Tensor, grad: Tensor) -> None:
         momentum = group["momentum"]
         if momentum != 0:

@@ -15,9 +15,11 @@ from dispatchtorch._base.device import Device
 from dispatchtorch._base.dtypes import DType
 from dispatchtorch.ops.members import Layout
 from dispatchtorch.ops.storages import TypedStorage, UntypedStorage
+from dispatchtorch.ops.sparse import sparse_coo
 from dispatchtorch.serialization import rebuild
 from dispatchtorch.serialization.names import Global, is_own, public_name, storage_name, torch_global
 from dispatchtorch.serialization.storages import location_of
+from dispatchtorch.tensor.sparse import SparseTensor
 from dispatchtorch.tensor.storage import Storage
 from dispatchtorch.tensor.tensor import Parameter, Size, Tensor, alias_of, lens_of, storage_of
 
@@ -130,13 +132,18 @@ class CheckpointPickler(_PythonPickler):  # type: ignore[misc]  # the stub, as a
         function, args = self._plain(t)
         if kind is not Tensor and is_own(kind) and kind.__name__ == "Buffer":
             kind, state = Tensor, {**state, "_is_buffer": True}
-        if kind is Tensor and not state:
+        if kind in (Tensor, SparseTensor) and not state:
             return function, args
         return _torch("torch._tensor._rebuild_from_type_v2"), (function, kind, args, state)
 
     def _plain(self, t: Tensor) -> tuple[Global, tuple[Any, ...]]:
+        parts: tuple[Any, ...]
+        if isinstance(t, SparseTensor):
+            raw = t._a
+            parts = (raw.indices, raw.values, Size(raw.shape), raw.coalesced)
+            return _torch("torch._utils._rebuild_sparse_tensor"), (sparse_coo, parts)
         ref, lens = ref_of_tensor(t), lens_of(t)
-        parts: tuple[Any, ...] = (
+        parts = (
             ref,
             lens.offset,
             tuple(lens.shape),

@@ -12,6 +12,7 @@ from dispatchtorch._base.device import Device
 from dispatchtorch._base.dtypes import DType
 from dispatchtorch.dispatch.table import METHODS
 from dispatchtorch.ops.members import Layout, strided
+from dispatchtorch.ops.sparse import sparse_coo, sparse_coo_tensor
 from dispatchtorch.serialization.names import locate
 from dispatchtorch.serialization.storages import LoadedStorage
 from dispatchtorch.tensor.tensor import Parameter, Size, Tensor
@@ -123,10 +124,26 @@ def device_of(kind: Any = "cpu", index: Any = None) -> Device:
 
 
 def layout(name: Any) -> Layout:
-    """Returns a layout by torch's name of it; RuntimeError for one that is not strided."""
+    """Returns a layout by torch's name of it; RuntimeError for one that is neither strided nor in coordinates."""
+    if name == "torch.sparse_coo":
+        return sparse_coo
     if name != "torch.strided":
-        raise RuntimeError(f"the checkpoint holds a tensor of layout {name!r}; only torch.strided is supported")
+        raise RuntimeError(
+            f"the checkpoint holds a tensor of layout {name!r}; only torch.strided and torch.sparse_coo are supported"
+        )
     return strided
+
+
+def rebuild_sparse_tensor(kind: Any, data: Any) -> Tensor:
+    """Returns a sparse tensor; coordinates that do not fit into its sizes are refused."""
+    if kind is not sparse_coo or not isinstance(data, tuple) or len(data) not in (3, 4):
+        raise TypeError("a sparse tensor is rebuilt from its layout, its indices, values and size")
+    if not isinstance(data[0], Tensor) or not isinstance(data[1], Tensor):
+        raise TypeError("the indices and values of a sparse tensor must be tensors")
+    coalesced = data[3] if len(data) == 4 and type(data[3]) is bool else None
+    return sparse_coo_tensor(
+        data[0], data[1], _ints(data[2], "size"), check_invariants=True, is_coalesced=coalesced
+    )
 
 
 def _refusing(what: str) -> Callable[..., Any]:
@@ -146,7 +163,7 @@ FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {
     "torch._tensor._rebuild_from_type_v2": rebuild_from_type_v2,
     "torch.serialization._get_layout": layout,
     "torch._utils._rebuild_qtensor": _refusing("a quantized tensor"),
-    "torch._utils._rebuild_sparse_tensor": _refusing("a sparse tensor"),
+    "torch._utils._rebuild_sparse_tensor": rebuild_sparse_tensor,
     "torch._utils._rebuild_nested_tensor": _refusing("a nested tensor"),
     "torch._utils._rebuild_meta_tensor_no_storage": _refusing("a tensor without values"),
     "torch._utils._rebuild_wrapper_subclass": _refusing("a wrapper subclass"),

@@ -13,7 +13,7 @@ from dispatchtorch.plugin.backend import Backend
 from dispatchtorch.tensor.key import Key, intern_key
 from dispatchtorch.tensor.tensor import Tensor, alias_of, new
 
-__all__ = ["Coo", "SparseBackend", "SparseTensor", "as_sparse", "dense_key", "is_sparse_key"]
+__all__ = ["Coo", "SparseBackend", "SparseTensor", "as_sparse", "dense_key", "is_sparse_key", "laid_out"]
 
 
 class Coo:
@@ -37,6 +37,12 @@ class Coo:
         for n in self.shape:
             count *= n
         return count
+
+    def __array__(self, *args: Any, **kwargs: Any) -> Any:
+        raise RuntimeError("copy_() between dense and sparse Tensors is not implemented!")
+
+    def __getitem__(self, index: Any) -> Any:
+        raise NotImplementedError("a sparse tensor has no memory of its own; convert with .to_dense() first")
 
     @property
     def ndim(self) -> int:
@@ -82,6 +88,16 @@ def _backend(dense: Backend) -> Backend:
 def is_sparse_key(key: Key) -> bool:
     """Returns whether tensors with this key are sparse."""
     return isinstance(key.backend, SparseBackend)
+
+
+def laid_out(key: Key, layout: Any) -> Key:
+    """Returns the key of tensors of a layout with a dense key's device and dtype; NotImplementedError where none is."""
+    name = repr(layout)
+    if name == "torch.strided":
+        return key
+    if name != "torch.sparse_coo":
+        raise NotImplementedError(f"of the layouts there are torch.strided and torch.sparse_coo, not {name}")
+    return intern_key(_backend(key.backend), key.device, key.dtype, False)
 
 
 def dense_key(key: Key) -> Key:
