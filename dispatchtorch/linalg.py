@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from dispatchtorch.ops.decompositions import LINALG, LinAlgError
+from dispatchtorch import ops as _families  # noqa: F401 - importing them declares every function
+from dispatchtorch.ops.matrices import LINALG, LinAlgError
 
 __all__ = sorted((*LINALG, "LinAlgError"))
 

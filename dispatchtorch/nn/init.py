@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from dispatchtorch.autograd.grad_mode import no_grad
 from dispatchtorch.dispatch.table import FUNCTIONS
-from dispatchtorch.ops.factors import qr
+from dispatchtorch.ops.factors import linalg_qr
 from dispatchtorch.random.generator import Generator
 from dispatchtorch.tensor.tensor import Tensor
 
@@ -244,7 +244,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
         flat = tensor.new_empty((rows, columns)).normal_(0, 1, generator=generator)
         if rows < columns:
             flat = flat.t()
-        q, r = qr(flat)
+        q, r = linalg_qr(flat)
         q = q * r.diagonal().sign()
         if rows < columns:
             q = q.t()

@@ -1,57 +1,57 @@
-"""What linear algebra makes of factors: pseudo-inverses, powers, norms of matrices; and the list of ``torch.linalg``.
+"""What linear algebra makes of factors and products: norms of matrices, condition numbers, powers, exponentials.
 
-`LINALG` holds torch.linalg's functions by name; the door `dispatchtorch.linalg` opens it.
+With it come the small members of ``torch.linalg``: diagonal, vander, vecdot, vector_norm, matmul.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any, Final
 
-from dispatchtorch.dispatch.table import FUNCTIONS, METHODS
-from dispatchtorch.ops.einsum import linalg_cross, multi_dot
-from dispatchtorch.ops.factors import _svd, cholesky, eigh, eigvalsh, qr, svd, svdvals
-from dispatchtorch.ops.magnitude import vector_norm
+from dispatchtorch._base.dtypes import DType
+from dispatchtorch.dispatch.table import FUNCTIONS, METHODS, composite, primitive, with_out
+from dispatchtorch.ops.magnitude import convertible, vector_norm
 from dispatchtorch.ops.matmul import conj, matmul
-from dispatchtorch.ops.systems import (
-    LinAlgError,
+from dispatchtorch.ops.matrices import (
+    LINALG,
+    check_floating,
     check_matrix,
     check_square,
-    det,
     herm,
-    inv,
-    linalg_slogdet,
-    solve,
-    solve_triangular,
+    linalg,
+    require_tensor,
+    square,
 )
+from dispatchtorch.ops.samples import Maker, Sample
+from dispatchtorch.ops.spectra import values_of
+from dispatchtorch.ops.systems import _inv, linalg_inv
 from dispatchtorch.tensor.sizes import wrap_dim
 from dispatchtorch.tensor.tensor import Tensor
 
-__all__ = ["LINALG", "LinAlgError"]
+__all__ = [
+    "linalg_cond", "linalg_diagonal", "linalg_matrix_exp", "linalg_matrix_norm", "linalg_matrix_power", "linalg_norm",
+    "linalg_vander", "linalg_vecdot",
+]  # fmt: skip
 
-LINALG: Final[dict[str, Callable[..., Any]]] = {}  # torch.linalg's functions by name
-
-
-def pinv(A: Tensor, *, rcond: float | None = None, rtol: float | None = None, hermitian: bool = False) -> Tensor:
-    """Returns the pseudo-inverse: the inverse on what is not nearly zero, zero elsewhere."""
-    check_matrix("linalg.pinv", A)
-    u, s, vh = _svd(A, False)
-    small = {4: 1.1920929e-07, 8: 2.220446049250313e-16}[A._key.dtype.to_real().itemsize]
-    limit = rtol if rtol is not None else rcond if rcond is not None else max(A._a.shape[-2:]) * small
-    kept = s > s.amax(-1, keepdim=True) * limit
-    inverse = FUNCTIONS["where"](kept, 1 / FUNCTIONS["where"](kept, s, s.new_ones(())), s.new_zeros(()))
-    return matmul(herm(vh) * inverse.unsqueeze(-2), herm(u))
+# --- powers -----------------------------------------------------------------------------------------------------------
 
 
-def matrix_power(A: Tensor, n: int) -> Tensor:
+def _power_samples(make: Maker) -> Any:
+    for n in (0, 1, 2, 3, -2):
+        yield Sample((square(make), n))
+
+
+def linalg_matrix_power(A: Tensor, n: int) -> Tensor:
     """Returns ``A`` multiplied ``n`` times, by repeated squaring; a negative ``n`` inverts first."""
-    check_square("linalg.matrix_power", A)
+    check_square("linalg.matrix_power", A, typed=False)
     if n < 0:
-        return matrix_power(inv(A), -n)
+        return linalg_matrix_power(linalg_inv(A), -n)
     if n == 0:
         eye = FUNCTIONS["eye"](A._a.shape[-1], dtype=A._key.dtype, device=A._key.device)
-        return eye.expand(A._a.shape).clone()  # type: ignore[no-any-return]  # methods arrive from the table
+        return FUNCTIONS["where"](FUNCTIONS["ones_like"](eye).bool(), eye, A)  # type: ignore[no-any-return]  # has a history, without effect
+    if n == 1:
+        return A.clone()  # type: ignore[no-any-return]  # methods arrive from the table
     out: Tensor | None = None
     while n:
         if n & 1:
@@ -63,91 +63,221 @@ def matrix_power(A: Tensor, n: int) -> Tensor:
     return out
 
 
+linalg_matrix_power = linalg(names=("matrix_power",), method=True, samples=_power_samples)(linalg_matrix_power)
+
+
+def _exp_grad(g: Tensor, input: Tensor) -> Tensor:
+    """Returns the gradient, which stands in a corner of the exponential of a matrix of twice the size."""
+    n = input._a.shape[-1]
+    turned = herm(input)
+    upper = FUNCTIONS["cat"]([turned, g], -1)
+    lower = FUNCTIONS["cat"]([FUNCTIONS["zeros_like"](turned), turned], -1)
+    whole = _matrix_exp(FUNCTIONS["cat"]([upper, lower], -2))
+    return whole.narrow(-2, 0, n).narrow(-1, n, n)  # type: ignore[no-any-return]  # methods arrive from the table
+
+
+@primitive(grad={"input": _exp_grad}, node="LinalgMatrixExpBackward0")
+def _matrix_exp(input: Tensor) -> Tensor:
+    """Returns exponentials of matrices."""
+    ...
+
+
+@linalg(
+    out=False,
+    names=("matrix_exp",),
+    method=True,
+    samples=lambda make: iter([Sample((make(3, 3),)), Sample((make(2, 2, 2) * 4,))]),
+)
+def linalg_matrix_exp(A: Tensor) -> Tensor:
+    """Returns the exponential of a matrix: the sum of its powers, each divided by the factorial.
+
+    >>> torch.linalg.matrix_exp(torch.zeros(2, 2))
+    tensor([[1., 0.],
+            [0., 1.]])
+    """
+    check_square_any(A)
+    if A._key.dtype.itemsize == 2 and A._key.dtype.category == 2:
+        return _matrix_exp(A.float()).to(A._key.dtype)  # type: ignore[no-any-return]  # methods arrive from the table
+    return _matrix_exp(A)
+
+
+def check_square_any(A: Tensor) -> None:
+    """Raises torch's error unless ``A`` holds square matrices of any floating or complex dtype, halves included."""
+    if len(A._a.shape) >= 2:
+        check_floating("linalg.matrix_exp", A, low=True)
+    check_square("linalg.matrix_exp", A, typed=False)
+
+
+# --- norms ------------------------------------------------------------------------------------------------------------
+
+
 def _two_dims(name: str, x: Tensor, dim: Any) -> tuple[int, int]:
-    dims = tuple(wrap_dim(d, len(x._a.shape)) for d in dim)
-    if len(dims) != 2:
-        raise RuntimeError(f"{name}: dim must be a 2-tuple. Got {list(dim)}")
+    given = (dim,) if isinstance(dim, int) else tuple(dim)
+    if len(given) != 2:
+        raise RuntimeError(f"{name}: dim must be a 2-tuple. Got {', '.join(map(str, given))}")
+    dims = tuple(wrap_dim(d, len(x._a.shape)) for d in given)
     if dims[0] == dims[1]:
-        raise RuntimeError(f"{name}: dims must be different. Got ({dim[0]}, {dim[1]})")
-    return dims
+        raise RuntimeError(f"{name}: dims must be different. Got ({given[0]}, {given[1]})")
+    return dims  # type: ignore[return-value]  # two of them
 
 
-def matrix_norm(
-    A: Tensor, ord: float | str = "fro", dim: Any = (-2, -1), keepdim: bool = False, *, dtype: Any = None
+def _norm_samples(make: Maker) -> Any:
+    for ord in ("fro", "nuc", math.inf, -math.inf, 1, -1, 2, -2):
+        yield Sample((make(3, 4), ord))
+    yield Sample((make(2, 3, 4), 1, (0, 1), True))
+
+
+@linalg(samples=_norm_samples)
+def linalg_matrix_norm(
+    A: Tensor, ord: float | str = "fro", dim: Any = (-2, -1), keepdim: bool = False, *, dtype: DType | None = None
 ) -> Tensor:
     """Returns a norm of a matrix: "fro", "nuc", inf and 1 (largest row, column), 2 (largest singular value), or -."""
+    name = "linalg.matrix_norm"
     if len(A._a.shape) < 2:
-        raise RuntimeError("linalg.matrix_norm: The input tensor A must have at least 2 dimensions.")
-    rows, columns = _two_dims("linalg.matrix_norm", A, dim)
+        raise RuntimeError(f"{name}: The input tensor A must have at least 2 dimensions.")
+    if isinstance(ord, str):
+        if ord not in ("fro", "nuc"):
+            raise RuntimeError(f"{name}: Order {ord} not supported.")
+    elif abs(ord) not in (1, 2, math.inf):
+        raise RuntimeError(f"{name}: Order {ord} not supported.")
+    check_floating(name, A, low=True)
+    singular = ord == "nuc" or ord in (2, -2)
+    if singular:
+        check_floating(name, A if dtype is None else A.new_empty(0, dtype=dtype))
+    rows, columns = _two_dims(name, A, dim)
     if dtype is not None:
+        convertible(name, A._key.dtype, dtype)
         A = A.to(dtype)
     if ord == "fro":
         return vector_norm(A, 2, (rows, columns), keepdim)
-    if ord == "nuc" or ord in (2, -2):
-        s = _svd(A.permute([d for d in range(len(A._a.shape)) if d not in (rows, columns)] + [rows, columns]), False)[1]
+    if singular:
+        rest = [d for d in range(len(A._a.shape)) if d not in (rows, columns)]
+        s = values_of("linalg.svd", A.permute([*rest, rows, columns]))
         out = s.sum(-1) if ord == "nuc" else s.amax(-1) if ord == 2 else s.amin(-1)
         for d in sorted((rows, columns)) if keepdim else ():
             out = out.unsqueeze(d)
-        return out
-    if ord not in (1, -1, math.inf, -math.inf):
-        raise RuntimeError(f"linalg.matrix_norm: Order {ord} not supported.")
+        return out  # type: ignore[no-any-return]  # methods arrive from the table
     over, along = (rows, columns) if abs(float(ord)) == 1 else (columns, rows)
-    sums = A.abs().sum(over, keepdim=True)
+    sums = vector_norm(A, 1, over, True)
     best = sums.amax(along, keepdim=True) if float(ord) > 0 else sums.amin(along, keepdim=True)
-    return best if keepdim else best.squeeze((rows, columns))
+    return best if keepdim else best.squeeze((rows, columns))  # type: ignore[no-any-return]  # methods arrive from the table
 
 
-def norm(
-    A: Tensor, ord: float | str | None = None, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
+def _any_norm_samples(make: Maker) -> Any:
+    yield Sample((make(3, 4),))
+    yield Sample((make(4), 3))
+    yield Sample((make(3, 4), "nuc"))
+    yield Sample((make(2, 3, 4), None, 1, True))
+    yield Sample((make(2, 3, 4), 1, (0, 2)))
+
+
+@linalg(samples=_any_norm_samples)
+def linalg_norm(
+    A: Tensor, ord: float | str | None = None, dim: Any = None, keepdim: bool = False, *, dtype: DType | None = None
 ) -> Tensor:
     """Returns a vector's or a matrix's norm, depending on ``dim`` and the rank."""
     ndim = len(A._a.shape)
-    if dim is not None:
-        pair = not isinstance(dim, int) and len(dim) == 2
-        if ord is None or not pair:
-            return vector_norm(A, 2 if ord is None else float(ord), dim, keepdim, dtype=dtype)
-        return matrix_norm(A, ord, dim, keepdim, dtype=dtype)
+    dims: Sequence[int] | None = None if dim is None else (dim,) if isinstance(dim, int) else tuple(dim)
+    if dims is not None and len(dims) not in (1, 2):
+        raise RuntimeError(
+            f"linalg.norm: If dim is specified, it must be of length 1 or 2. Got [{', '.join(map(str, dims))}]"
+        )
     if ord is None:
-        return vector_norm(A, 2, None, keepdim, dtype=dtype)
-    if ndim not in (1, 2):
+        return vector_norm(A, 2, dims, keepdim, dtype=dtype)
+    if dims is None and ndim not in (1, 2):
         raise RuntimeError(f"linalg.norm: If dim is not specified but ord is, the input must be 1D or 2D. Got {ndim}D.")
-    if ndim == 1:
-        return vector_norm(A, float(ord), 0, keepdim, dtype=dtype)
-    return matrix_norm(A, ord, (0, 1), keepdim, dtype=dtype)
+    if isinstance(ord, str):
+        return linalg_matrix_norm(A, ord, (-2, -1) if dims is None else dims, keepdim, dtype=dtype)
+    if (dims is not None and len(dims) == 2) or (dims is None and ndim == 2):
+        return linalg_matrix_norm(A, ord, (-2, -1) if dims is None else dims, keepdim, dtype=dtype)
+    return vector_norm(A, ord, dims, keepdim, dtype=dtype)
 
 
-def cond(A: Tensor, p: float | str | None = None) -> Tensor:
-    """Returns the condition number: the norm times the norm of the inverse."""
-    if p is None or p in (2, -2):
-        s = svdvals(A)
-        return s[..., 0] / s[..., -1] if p != -2 else s[..., -1] / s[..., 0]
-    return matrix_norm(A, p) * matrix_norm(inv(A), p)
-
-
-def matrix_rank(A: Tensor, *, atol: float | None = None, rtol: float | None = None, hermitian: bool = False) -> Tensor:
-    """Returns how many singular values are not nearly zero."""
-    s = svdvals(A)
-    small = {4: 1.1920929e-07, 8: 2.220446049250313e-16}[s._key.dtype.itemsize]
-    relative = (max(A._a.shape[-2:]) * small if not atol else 0.0) if rtol is None else rtol
-    limit = s.amax(-1, keepdim=True) * relative
-    return (s > (limit if not atol else limit.clamp(min=atol))).sum(-1)
-
-
-def vecdot(x: Tensor, y: Tensor, *, dim: int = -1) -> Tensor:
-    """Returns sums of products along ``dim``, the first factor conjugated."""
-    return (conj(x) * y).sum(dim)
+@linalg(samples=lambda make: iter([Sample((make(3, 4), 3, 1)), Sample((make(3, 4),)), Sample((make(4), 1, 0, True))]))
+def linalg_vector_norm(
+    x: Tensor, ord: float = 2, dim: Any = None, keepdim: bool = False, *, dtype: DType | None = None
+) -> Tensor:
+    """Returns the norm of all elements, or over ``dim``: ``ord`` is any number, inf or -inf."""
+    return vector_norm(x, ord, dim, keepdim, dtype=dtype)
 
 
 def _nuclear_norm(input: Tensor, dim: Any, keepdim: bool) -> Tensor:
-    return matrix_norm(input, "nuc", (-2, -1) if dim is None else dim, keepdim)
+    return linalg_matrix_norm(input, "nuc", (-2, -1) if dim is None else dim, keepdim)
 
 
 FUNCTIONS["_nuclear_norm"] = _nuclear_norm
-FUNCTIONS["matrix_power"] = METHODS["matrix_power"] = matrix_power
-FUNCTIONS["pinverse"] = METHODS["pinverse"] = pinv
-LINALG.update(
-    cholesky=cholesky, cond=cond, cross=linalg_cross, det=det, eigh=eigh, eigvalsh=eigvalsh, inv=inv, matmul=matmul,
-    matrix_norm=matrix_norm, matrix_power=matrix_power, matrix_rank=matrix_rank, multi_dot=multi_dot, norm=norm,
-    pinv=pinv, qr=qr, slogdet=linalg_slogdet, solve=solve, solve_triangular=solve_triangular, svd=svd, svdvals=svdvals,
-    vecdot=vecdot, vector_norm=vector_norm,
-)  # fmt: skip
+
+
+# --- condition numbers ------------------------------------------------------------------------------------------------
+
+_CONDITIONS: Final = ("fro", "nuc", math.inf, -math.inf, 1, -1, 2, -2)
+
+
+@linalg(
+    samples=lambda make: iter(
+        [Sample((square(make),)), Sample((square(make, 2), 1)), Sample((square(make), "fro")), Sample((make(3, 4), -2))]
+    )
+)
+def linalg_cond(A: Tensor, p: float | str | None = None) -> Tensor:
+    """Returns the condition number: the norm times the norm of the inverse; inf for a singular matrix."""
+    if len(A._a.shape) < 2:
+        raise RuntimeError("linalg.cond: The input tensor must have at least 2 dimensions.")
+    if p is not None and p not in _CONDITIONS:
+        raise RuntimeError(f"linalg.cond got an invalid norm type: {p}")
+    kind = A._key.dtype.to_real()
+    if p is None or p in (2, -2):
+        if not A.numel():
+            return A.new_zeros(tuple(A._a.shape[:-2]), dtype=kind)  # type: ignore[no-any-return]  # methods arrive from the table
+        s = values_of("linalg.svd", A)
+        return s[..., -1] / s[..., 0] if p == -2 else s[..., 0] / s[..., -1]  # type: ignore[no-any-return, index]  # as above
+    check_square(f"linalg.cond(ord={p})", A)
+    if not A.numel():
+        return A.new_zeros(tuple(A._a.shape[:-2]), dtype=kind)  # type: ignore[no-any-return]  # as above
+    inverse, info = _inv(A)
+    if p == "nuc":
+        inverse = linalg_inv(A)
+    out = linalg_matrix_norm(A, p) * linalg_matrix_norm(inverse, p)
+    return FUNCTIONS["where"](info != 0, math.inf, out)  # type: ignore[no-any-return]  # an entry of the table
+
+
+# --- small members ----------------------------------------------------------------------------------------------------
+
+
+@linalg(
+    out=False, samples=lambda make: iter([Sample((make(3, 4),)), Sample((make(2, 3, 4),), {"offset": 1, "dim1": 0})])
+)
+def linalg_diagonal(A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
+    """Returns a view of the diagonals of matrices."""
+    return A.diagonal(offset, dim1, dim2)  # type: ignore[no-any-return]  # methods arrive from the table
+
+
+@linalg(samples=lambda make: iter([Sample((make(2, 3), make(2, 3))), Sample((make(3, 1), make(3, 4)), {"dim": 0})]))
+def linalg_vecdot(x: Tensor, y: Tensor, *, dim: int = -1) -> Tensor:
+    """Returns sums of products along ``dim``, the first factor conjugated."""
+    require_tensor("linalg_vecdot", x=x, y=y)
+    if x._key.dtype is not y._key.dtype:
+        raise RuntimeError(
+            f"linalg.vecdot: Expected x and y to have the same dtype, but found x of type {x._key.dtype.legacy} and y of "
+            f"type {y._key.dtype.legacy} instead"
+        )
+    out = (conj(x) * y).sum(dim)
+    return out if out._key.dtype is x._key.dtype else out.to(x._key.dtype)  # type: ignore[no-any-return]  # methods arrive from the table
+
+
+@linalg(out=False, samples=lambda make: iter([Sample((make(3),)), Sample((make(2, 3),), {"N": 5})]))
+def linalg_vander(x: Tensor, N: int | None = None) -> Tensor:
+    """Returns matrices of the powers 0 to ``N - 1`` of the elements of ``x``, one a row."""
+    kind = x._key.dtype
+    if kind.category == 0:
+        raise RuntimeError(
+            f"linalg.vander supports floating point, complex, and integer tensors, but got {kind.legacy}"
+        )
+    if not x._a.shape or (N is not None and N <= 1) or (N is None and x._a.shape[-1] <= 1):
+        raise RuntimeError("N must be greater than 1.")
+    count = x._a.shape[-1] if N is None else N
+    first = FUNCTIONS["ones_like"](x).unsqueeze(-1)
+    powers = x.unsqueeze(-1).expand(*x._a.shape, count - 1).cumprod(-1)
+    return FUNCTIONS["cat"]([first, powers], -1)  # type: ignore[no-any-return]  # as above
+
+
+LINALG["matmul"] = with_out(matmul)

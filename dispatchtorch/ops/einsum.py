@@ -6,16 +6,18 @@ at a time from left to right.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any, Final
 
+from dispatchtorch._base.notices import warn_once
 from dispatchtorch.dispatch.table import FUNCTIONS, composite, primitive
 from dispatchtorch.ops.matmul import conj, matmul
+from dispatchtorch.ops.matrices import linalg
+from dispatchtorch.ops.samples import Maker, Sample
 from dispatchtorch.tensor.sizes import broadcast_shapes, wrap_dim
 from dispatchtorch.tensor.tensor import Tensor
 
-__all__ = ["chain_matmul", "cross", "einsum", "kron", "multi_dot", "tensordot"]
+__all__ = ["chain_matmul", "cross", "einsum", "kron", "linalg_cross", "linalg_multi_dot", "tensordot"]
 
 _LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _ELLIPSIS: Final = "..."
@@ -284,7 +286,11 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
         raise RuntimeError("both dimension lists should have same length")
     for d, e in zip(first, second, strict=True):
         one, two = a._a.shape[wrap_dim(d, m)], b._a.shape[wrap_dim(e, n)]
-        if one != two:
+        if one == 1:
+            b = b.sum(e, keepdim=True)
+        elif two == 1:
+            a = a.sum(d, keepdim=True)
+        elif one != two:
             raise RuntimeError(
                 f"contracted dimensions need to match, but first has size {one} in dim {d} and second has size "
                 f"{two} in dim {e}"
@@ -334,29 +340,33 @@ def _cross(input: Tensor, other: Tensor, dim: int) -> Tensor:
     return FUNCTIONS["cat"](turns, dim)  # type: ignore[no-any-return]  # an entry of the table
 
 
+def _crosses(make: Maker) -> Any:
+    yield Sample((make(2, 3), make(2, 3)))
+    yield Sample((make(3, 2), make(3, 1)), {"dim": 0})
+
+
+@linalg(samples=_crosses)
 def linalg_cross(input: Tensor, other: Tensor, *, dim: int = -1) -> Tensor:
     """Returns cross products of vectors of three elements along ``dim``."""
     m, n = len(input._a.shape), len(other._a.shape)
     if m != n:
         raise RuntimeError("linalg.cross: inputs must have the same number of dimensions.")
-    dim = wrap_dim(dim, m)
-    one, two = input._a.shape[dim], other._a.shape[dim]
+    front = wrap_dim(dim, m)
+    one, two = input._a.shape[front], other._a.shape[front]
     if one != 3 or two != 3:
         raise RuntimeError(f"linalg.cross: inputs dimension {dim} must have length 3. Got {one} and {two}")
-    broadcast_shapes(tuple(input._a.shape), tuple(other._a.shape))
-    return _cross(input, other, dim)
+    shape = broadcast_shapes(tuple(input._a.shape), tuple(other._a.shape))
+    return _cross(input.expand(shape), other.expand(shape), front)
 
 
 @composite(method=True, out=True)
 def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
     """Returns cross products of vectors of three elements along ``dim``, by default the first dimension of size 3."""
     if dim is None:
-        warnings.warn(
+        warn_once(
             "Using torch.cross without specifying the dim arg is deprecated.\nPlease either pass the dim explicitly or "
             "simply use torch.linalg.cross.\nThe default value of dim will change to agree with that of "
-            "linalg.cross in a future release.",
-            UserWarning,
-            stacklevel=2,
+            "linalg.cross in a future release."
         )
         shape = broadcast_shapes(tuple(input._a.shape), tuple(other._a.shape))
         if 3 not in shape:
@@ -365,21 +375,52 @@ def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
     return linalg_cross(input, other, dim=dim)
 
 
-def multi_dot(tensors: Sequence[Tensor]) -> Tensor:
-    """Returns the product of matrices, in the order that takes the fewest multiplications."""
-    if len(tensors) < 2:
-        raise RuntimeError("multi_dot(): expected at least 2 tensors but got " + str(len(tensors)))
-    first, last = len(tensors[0]._a.shape) == 1, len(tensors[-1]._a.shape) == 1
+def _chains(make: Maker) -> Any:
+    yield Sample(([make(2, 3), make(3, 4), make(4, 2)],))
+    yield Sample(([make(3), make(3, 4), make(4)],))
+
+
+@linalg(samples=_chains)
+def linalg_multi_dot(tensors: Sequence[Tensor]) -> Tensor:
+    """Returns the product of matrices, in the order that takes the fewest multiplications; vectors may stand at the ends."""
+    count = len(tensors)
+    if count < 2:
+        raise RuntimeError(f"multi_dot(): expected at least 2 tensors but got {count}")
     chain = list(tensors)
+    first, last = len(chain[0]._a.shape) == 1, len(chain[-1]._a.shape) == 1
+    for which, t in (("first", chain[0]), ("last", chain[-1])):
+        if len(t._a.shape) not in (1, 2):
+            raise RuntimeError(f"multi_dot(): the {which} tensor must be 1D or 2D but got {len(t._a.shape)}D")
+    for i, t in enumerate(chain):
+        if 0 < i < count - 1 and len(t._a.shape) != 2:
+            raise RuntimeError(f"multi_dot(): tensor {i} must be 2D but got {len(t._a.shape)}D")
+        if t._key.dtype is not chain[0]._key.dtype:
+            raise RuntimeError(
+                "multi_dot(): all tensors must have be the same dtype but tensor 0 is "
+                f"{_C_NAMES.get(chain[0]._key.dtype.name, chain[0]._key.dtype.name)} and tensor {i} "
+                f"{_C_NAMES.get(t._key.dtype.name, t._key.dtype.name)}"
+            )
     if first:
         chain[0] = chain[0].unsqueeze(0)
     if last:
         chain[-1] = chain[-1].unsqueeze(-1)
+    for i in range(count - 1):
+        if chain[i]._a.shape[1] != chain[i + 1]._a.shape[0]:
+            raise RuntimeError(
+                f"multi_dot(): tensors {i} and {i + 1} with shapes {list(chain[i]._a.shape)} and "
+                f"{list(chain[i + 1]._a.shape)} cannot be multiplied"
+            )
     sides = [t._a.shape[0] for t in chain] + [chain[-1]._a.shape[1]]
-    out = _multiply(chain, _best_order(sides), 0, len(chain) - 1)
+    out = _multiply(chain, _best_order(sides), 0, count - 1)
     if first:
         out = out.squeeze(0)
     return out.squeeze(-1) if last else out
+
+
+_C_NAMES: Final = {
+    "float32": "float", "float64": "double", "float16": "c10::Half", "bfloat16": "c10::BFloat16", "int64": "long int",
+    "int32": "int", "complex64": "c10::complex<float>", "complex128": "c10::complex<double>",
+}  # fmt: skip
 
 
 def _best_order(sides: list[int]) -> dict[tuple[int, int], int]:
@@ -402,7 +443,14 @@ def _multiply(chain: list[Tensor], cut: dict[tuple[int, int], int], i: int, j: i
     return matmul(_multiply(chain, cut, i, k), _multiply(chain, cut, k + 1, j))
 
 
-@composite()
+@composite(out=True)
 def chain_matmul(*matrices: Tensor) -> Tensor:
-    """Returns the product of matrices, in the order that takes the fewest multiplications."""
-    return matrices[0] if len(matrices) == 1 else multi_dot(matrices)
+    """Returns the product of matrices, in the order that takes the fewest multiplications; deprecated."""
+    warn_once(
+        "torch.chain_matmul is deprecated and will be removed in a future PyTorch release. Use torch.linalg.multi_dot "
+        "instead, which accepts a list of two or more tensors rather than multiple parameters."
+    )
+    for t in matrices:
+        if len(t._a.shape) != 2:
+            raise RuntimeError(f"Tensor of dimension 2 expected, got {len(t._a.shape)}")
+    return matrices[0] if len(matrices) == 1 else linalg_multi_dot(matrices)

@@ -1,171 +1,243 @@
-"""Factorisations of matrices, with derivatives: cholesky, qr, svd, eigh.
+"""Cholesky's and QR factorisations, reflectors, and what is made of them: solutions, inverses, torch.linalg's and older names.
 
-The derivatives of qr, svd and eigh hold where the factors are unique: distinct singular values, distinct eigenvalues.
+The derivatives hold where the factors are unique. Sums over reflectors are in closed form: ``H1 ... Hk = I - V T V^H``.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from dispatchtorch.dispatch.table import FUNCTIONS, primitive
+from dispatchtorch._base.notices import warn_once
+from dispatchtorch.dispatch.table import FUNCTIONS, composite, primitive
 from dispatchtorch.ops import return_types
-from dispatchtorch.ops.matmul import _matmul_nt, _matmul_tn, conj, matmul
-from dispatchtorch.ops.systems import _solve_triangular, check_matrix, check_square, culprit, herm, refused
+from dispatchtorch.ops.matmul import _matmul_tn, conj, matmul
+from dispatchtorch.ops.matrices import (
+    LinAlgError,
+    batch_element,
+    check_floating,
+    check_matrix,
+    check_square,
+    culprit,
+    definite,
+    herm,
+    linalg,
+)
+from dispatchtorch.ops.samples import Maker, Sample
+from dispatchtorch.ops.systems import _solve_triangular
+from dispatchtorch.tensor.sizes import broadcast_shapes
 from dispatchtorch.tensor.tensor import Tensor
 
-__all__ = ["cholesky", "eigh", "eigvalsh", "qr", "svd", "svdvals"]
+__all__ = [
+    "cholesky", "cholesky_inverse", "cholesky_solve", "linalg_cholesky", "linalg_cholesky_ex", "linalg_qr", "qr",
+]  # fmt: skip
 
-QrResult = return_types.make("linalg_qr", "Q", "R")
-SvdResult = return_types.make("linalg_svd", "U", "S", "Vh")
-EighResult = return_types.make("linalg_eigh", "eigenvalues", "eigenvectors")
-
-
-def _bad_minor(rows: list[list[Any]]) -> int:
-    """Returns the order of the first leading minor that is not positive, counted from 1; 0 for none."""
-    n = len(rows)
-    for k in range(n):
-        if not complex(rows[k][k]).real > 0:
-            return k + 1
-        for i in range(k + 1, n):
-            factor = rows[i][k] / rows[k][k]
-            for j in range(k + 1, i + 1):
-                rows[i][j] -= factor * rows[j][k].conjugate()
-    return 0
+LinalgQrResult = return_types.make("linalg_qr", "Q", "R")
+QrResult = return_types.make("qr", "Q", "R")
+CholeskyExResult = return_types.make("linalg_cholesky_ex", "L", "info")
 
 
-def _cholesky_grad(g: Tensor, out: Tensor) -> Tensor:
+# --- cholesky ---------------------------------------------------------------------------------------------------------
+
+
+def _cholesky_grad(g: Any, out: Any) -> Tensor:
     """Returns the gradient of a Cholesky factor, made Hermitian as its input is."""
-    inside = FUNCTIONS["tril"](_matmul_tn(conj(out), g))
+    low = out[0]
+    inside = FUNCTIONS["tril"](_matmul_tn(conj(low), g[0]))
     phi = 0.5 * (inside + herm(FUNCTIONS["tril"](inside, -1)))
-    left = _solve_triangular(herm(out), phi, True, False)
-    return herm(_solve_triangular(herm(out), herm(left), True, False))
+    if phi._key.dtype.category == 3:  # the diagonal of the input is real, and so is its gradient
+        diagonal = FUNCTIONS["diag_embed"](phi.diagonal(0, -2, -1))
+        phi = phi - 0.5 * (diagonal - herm(diagonal))
+    left = _solve_triangular(herm(low), phi, True, False)
+    return herm(_solve_triangular(herm(low), herm(left), True, False))
 
 
 @primitive(grad={"input": _cholesky_grad}, node="LinalgCholeskyExBackward0")
-def _cholesky(input: Tensor) -> Tensor:
-    """Returns lower Cholesky factors."""
+def _cholesky(input: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns lower Cholesky factors, and for each the order of the first leading minor that is not positive, or 0."""
     ...
 
 
-def cholesky(input: Tensor, *, upper: bool = False) -> Tensor:
-    """Returns the lower (or upper) triangular factor of a positive-definite matrix."""
-    check_square("linalg.cholesky", input)
-
-    def sentence() -> str:
-        which, order = culprit(input, _bad_minor)
-        return (
-            f"linalg.cholesky: {which}The factorization could not be completed because the input is not "
+def _require_definite(name: str, info: Tensor) -> None:
+    i, order = culprit(info)
+    if order:
+        raise LinAlgError(
+            f"{name}: {batch_element(info, i)}The factorization could not be completed because the input is not "
             f"positive-definite (the leading minor of order {order} is not positive-definite)."
         )
 
-    low = refused(lambda: _cholesky(input), sentence)
-    return herm(low) if upper else low
+
+def _definites(make: Maker) -> Any:
+    yield Sample((definite(make),), grad=False)
+    yield Sample((definite(make, 2),), {"upper": True}, grad=False)
 
 
-def _qr_grad(g: Any, out: Any, complete: bool) -> Tensor:
-    """Returns the gradient of a reduced factorisation of a matrix with at least as many rows as columns."""
-    (gq, gr), (q, r) = g, out
-    if complete or r._a.shape[-2] != r._a.shape[-1]:
+def _factor(name: str, A: Tensor, upper: bool, check: bool) -> tuple[Tensor, Tensor]:
+    low, info = _cholesky(A)
+    if check:
+        _require_definite(name, info)
+    return (herm(low) if upper else low), info
+
+
+@linalg(samples=_definites)
+def linalg_cholesky(A: Tensor, *, upper: bool = False) -> Tensor:
+    """Returns the lower (or upper) triangular factor of a positive-definite matrix; LinAlgError for another."""
+    check_square("linalg.cholesky", A)
+    return _factor("linalg.cholesky", A, upper, True)[0]
+
+
+@linalg(samples=_definites)
+def linalg_cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False) -> Any:
+    """Returns (L, info): ``info`` is 0, or the order of the first leading minor that is not positive."""
+    check_square("linalg.cholesky", A)
+    return CholeskyExResult(_factor("linalg.cholesky_ex", A, upper, check_errors))
+
+
+@composite(method=True, out=True, samples=_definites)
+def cholesky(input: Tensor, upper: bool = False) -> Tensor:
+    """Returns the triangular factor of a positive-definite matrix; deprecated for `linalg.cholesky`."""
+    warn_once(
+        "torch.cholesky is deprecated in favor of torch.linalg.cholesky and will be removed in a future PyTorch "
+        "release.\nL = torch.cholesky(A)\nshould be replaced with\nL = torch.linalg.cholesky(A)\nand\n"
+        "U = torch.cholesky(A, upper=True)\nshould be replaced with\nU = torch.linalg.cholesky(A).mH\n"
+        "This transform will produce equivalent results for all valid (symmetric positive definite) inputs."
+    )
+    if not input.numel():
+        return FUNCTIONS["empty_like"](input)  # type: ignore[no-any-return]  # an entry of the table
+    check_square("cholesky", input)
+    return _factor("cholesky", input, upper, True)[0]
+
+
+def _low_samples(make: Maker) -> Any:
+    low = FUNCTIONS["tril"](make(3, 3) + 4 * FUNCTIONS["eye"](3))
+    yield Sample((make(3, 2), low))
+    yield Sample((make(2, 3, 2), FUNCTIONS["triu"](low + low.mT), True))
+
+
+@composite(method=True, out=True, samples=_low_samples)
+def cholesky_solve(input: Tensor, L: Tensor, upper: bool = False) -> Tensor:
+    """Returns ``X`` with ``A @ X = input``, given the Cholesky factor of ``A``."""
+    for name, t in (("b", input), ("u", L)):
+        if len(t._a.shape) < 2:
+            raise RuntimeError(
+                f"{name} should have at least 2 dimensions, but has {len(t._a.shape)} dimensions instead"
+            )
+    rows, columns = L._a.shape[-2:]
+    if rows != columns:
+        raise RuntimeError(f"A must be batches of square matrices, but they are {rows} by {columns} matrices")
+    if input._a.shape[-2] != columns:
         raise RuntimeError(
-            "The QR decomposition is not differentiable when mode='complete' and nrows > ncols"
-            if complete
-            else "linalg.qr: the derivative for matrices with more columns than rows is not implemented"
+            f"Incompatible matrix sizes for cholesky_solve: each A matrix is {rows} by {columns} but each b matrix is "
+            f"{input._a.shape[-2]} by {input._a.shape[-1]}"
         )
-    inner = matmul(r, herm(gr)) - matmul(herm(gq), q)
+    broadcast_shapes(tuple(input._a.shape[:-2]), tuple(L._a.shape[:-2]))
+    first, second = (herm(L), L) if upper else (L, herm(L))
+    return _solve_triangular(second, _solve_triangular(first, input, False, False), True, False)
+
+
+def _inverse_samples(make: Maker) -> Any:
+    low = FUNCTIONS["tril"](make(3, 3) + 4 * FUNCTIONS["eye"](3))
+    yield Sample((low,))
+    yield Sample((FUNCTIONS["triu"](low + low.mT), True))
+
+
+@composite(method=True, out=True, samples=_inverse_samples)
+def cholesky_inverse(L: Tensor, upper: bool = False) -> Tensor:
+    """Returns the inverse of ``A``, given its Cholesky factor."""
+    check_square("cholesky_inverse", L)
+    eye = FUNCTIONS["eye"](L._a.shape[-1], dtype=L._key.dtype, device=L._key.device)
+    first, second = (herm(L), L) if upper else (L, herm(L))
+    return _solve_triangular(second, _solve_triangular(first, eye, False, False), True, False)
+
+
+# --- qr ---------------------------------------------------------------------------------------------------------------
+
+
+def _tall_qr_grad(gq: Any, gr: Any, q: Tensor, r: Tensor) -> Tensor:
+    """Returns the gradient of a factorisation with a square ``R``."""
+    inner = 0.0
+    if gr is not None:
+        inner = matmul(r, herm(gr))
+    if gq is not None:
+        inner = inner - matmul(herm(gq), q)
     low = FUNCTIONS["tril"](inner, -1)
-    diagonal = FUNCTIONS["diag_embed"](inner.diagonal(0, -2, -1))
+    diagonal = FUNCTIONS["diag_embed"](inner.diagonal(0, -2, -1))  # type: ignore[attr-defined]  # one of the two is there
     if diagonal._key.dtype.category == 3:
         diagonal = diagonal.real.to(diagonal._key.dtype)
-    sym = low + herm(low) + diagonal
-    return herm(_solve_triangular(r, herm(gq + matmul(q, sym)), True, False))
+    middle = matmul(q, low + herm(low) + diagonal)
+    if gq is not None:
+        middle = gq + middle
+    return herm(_solve_triangular(r, herm(middle), True, False))
 
 
-@primitive(grad={"input": _qr_grad}, node="LinalgQrBackward0")
-def _qr(input: Tensor, complete: bool) -> Tensor:
+def _qr_grad(g: Any, input: Tensor, out: Any, complete: bool) -> Tensor:
+    """Returns the gradient of a factorisation whose ``Q`` follows from the first columns of the matrix."""
+    (gq, gr), (q, r) = g, out
+    m, n = input._a.shape[-2:]
+    if complete and m > n:
+        raise RuntimeError("The QR decomposition is not differentiable when mode='complete' and nrows > ncols")
+    if m >= n:
+        return _tall_qr_grad(gq, gr, q, r)
+    square, rest = r.narrow(-1, 0, m), input.narrow(-1, m, n - m)
+    g_square = g_rest = None
+    if gr is not None:
+        g_square, g_rest = gr.narrow(-1, 0, m), gr.narrow(-1, m, n - m)
+        through = matmul(rest, herm(g_rest))
+        gq = through if gq is None else gq + through
+    first = _tall_qr_grad(gq, g_square, q, square)
+    second = input.new_zeros((*input._a.shape[:-1], n - m)) if g_rest is None else matmul(q, g_rest)
+    return FUNCTIONS["cat"]([first, second], -1)  # type: ignore[no-any-return]  # an entry of the table
+
+
+@primitive(grad={"input": _qr_grad}, node="LinalgQrBackward0", partial=True)
+def _qr(input: Tensor, complete: bool) -> tuple[Tensor, Tensor]:
     """Returns orthonormal and triangular factors."""
     ...
 
 
-def qr(A: Tensor, mode: str = "reduced") -> Any:
+def _r_grad(g: Tensor, input: Tensor) -> Tensor:
+    raise RuntimeError(
+        "The derivative of linalg.qr depends on Q, which is not computed when mode='r'. Please use linalg.qr(A, "
+        "mode='reduced') if you are going to require gradients"
+    )
+
+
+@primitive(grad={"input": _r_grad}, node="LinalgQrBackward0")
+def _qr_r(input: Tensor) -> Tensor:
+    """Returns triangular factors alone."""
+    return _qr(input, False)[1]  # type: ignore[no-any-return, index]  # one of two outputs
+
+
+def _qr_samples(make: Maker) -> Any:
+    for shape in ((3, 3), (4, 3), (2, 3, 4)):
+        yield Sample((make(*shape),))
+    yield Sample((make(4, 3), "r"), grad=False)
+    yield Sample((make(4, 3), "complete"), grad=False)
+
+
+@linalg(samples=_qr_samples)
+def linalg_qr(A: Tensor, mode: str = "reduced") -> Any:
     """Returns (Q, R) with orthonormal ``Q`` and upper triangular ``R``; ``mode`` "r" leaves Q empty."""
     check_matrix("linalg.qr", A)
     if mode not in ("reduced", "complete", "r"):
         raise RuntimeError(
             f"qr received unrecognized mode '{mode}' but expected one of 'reduced' (default), 'r', or 'complete'"
         )
-    q, r = _qr(A, mode == "complete")
-    return QrResult((A.new_empty(0) if mode == "r" else q, r))
+    if mode == "r":
+        return LinalgQrResult((A.new_empty(0), _qr_r(A)))
+    return LinalgQrResult(_qr(A, mode == "complete"))
 
 
-def _svd_grad(g: Any, out: Any, full: bool) -> Tensor:
-    """Returns the gradient of a reduced singular value decomposition with distinct singular values."""
-    (gu, gs, gvh), (u, s, vh) = g, out
-    if full and u._a.shape[-1] != vh._a.shape[-2]:
-        raise RuntimeError("linalg.svd: the derivative with full_matrices=True is not defined for the added vectors")
-    v, gv = herm(vh), herm(gvh)
-    k = s._a.shape[-1]
-    eye = FUNCTIONS["eye"](k, dtype=s._key.dtype, device=s._key.device)
-    square = s * s
-    gaps = square.unsqueeze(-2) - square.unsqueeze(-1) + eye
-    f = (1 - eye) / gaps
-    su = _matmul_tn(conj(u), gu)
-    sv = _matmul_tn(conj(v), gv)
-    inner = f * (su - herm(su)) * s.unsqueeze(-2) + s.unsqueeze(-1) * (f * (sv - herm(sv)))
-    middle = inner + FUNCTIONS["diag_embed"](gs)
-    if u._key.dtype.category == 3:
-        skew = FUNCTIONS["diag_embed"](su.diagonal(0, -2, -1).imag / s)
-        middle = middle + FUNCTIONS["complex"](FUNCTIONS["zeros_like"](skew), skew)
-    result = matmul(matmul(u, middle), vh)
-    m, n = u._a.shape[-2], v._a.shape[-2]
-    if m > k:
-        result = result + matmul((gu - matmul(u, su)) / s.unsqueeze(-2), vh)
-    if n > k:
-        result = result + matmul(u / s.unsqueeze(-2), herm(gv - matmul(v, sv)))
-    return result
+def _old_qr_samples(make: Maker) -> Any:
+    yield Sample((make(4, 3),))
+    yield Sample((make(4, 3), False), grad=False)
 
 
-@primitive(grad={"input": _svd_grad}, node="LinalgSvdBackward0")
-def _svd(input: Tensor, full: bool) -> Tensor:
-    """Returns left vectors, values, right vectors as rows."""
-    ...
-
-
-def svd(A: Tensor, full_matrices: bool = True, *, driver: str | None = None) -> Any:
-    """Returns (U, S, Vh): left singular vectors, singular values in decreasing order, right singular vectors."""
-    check_matrix("linalg.svd", A)
-    return SvdResult(_svd(A, full_matrices))
-
-
-def svdvals(A: Tensor, *, driver: str | None = None) -> Tensor:
-    """Returns the singular values in decreasing order."""
-    check_matrix("linalg.svdvals", A)
-    return _svd(A, False)[1]
-
-
-def _eigh_grad(g: Any, out: Any) -> Tensor:
-    """Returns the gradient of an eigendecomposition with distinct eigenvalues."""
-    (gl, gv), (values, vectors) = g, out
-    n = values._a.shape[-1]
-    eye = FUNCTIONS["eye"](n, dtype=values._key.dtype, device=values._key.device)
-    gaps = values.unsqueeze(-2) - values.unsqueeze(-1) + eye
-    inner = _matmul_tn(conj(vectors), gv) * ((1 - eye) / gaps) + FUNCTIONS["diag_embed"](gl)
-    return _matmul_nt(matmul(vectors, inner), conj(vectors))
-
-
-@primitive(grad={"input": _eigh_grad}, node="LinalgEighBackward0")
-def _eigh(input: Tensor, upper: bool) -> Tensor:
-    """Returns eigenvalues in increasing order and eigenvectors."""
-    ...
-
-
-def eigh(A: Tensor, UPLO: str = "L") -> Any:
-    """Returns (eigenvalues, eigenvectors) of a symmetric or Hermitian matrix, of which one triangle is read."""
-    check_square("linalg.eigh", A)
-    if UPLO.upper() not in ("L", "U"):
-        raise RuntimeError(f"Expected UPLO argument to be 'L' or 'U', but got {UPLO}")
-    return EighResult(_eigh(A, UPLO.upper() == "U"))
-
-
-def eigvalsh(A: Tensor, UPLO: str = "L") -> Tensor:
-    """Returns the eigenvalues of a symmetric or Hermitian matrix in increasing order."""
-    return eigh(A, UPLO)[0]  # type: ignore[no-any-return]  # one of two outputs
+@composite(method=True, out=True, samples=_old_qr_samples)
+def qr(input: Tensor, some: bool = True) -> Any:
+    """Returns (Q, R); deprecated for `linalg.qr`."""
+    warn_once(
+        "torch.qr is deprecated in favor of torch.linalg.qr and will be removed in a future PyTorch release.\n"
+        "The boolean parameter 'some' has been replaced with a string parameter 'mode'.\nQ, R = torch.qr(A, some)\n"
+        "should be replaced with\nQ, R = torch.linalg.qr(A, 'reduced' if some else 'complete')"
+    )
+    return QrResult(linalg_qr(input, "reduced" if some else "complete"))

@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from dispatchtorch._base.dtypes import DType
+from dispatchtorch._base.dtypes import DType, float32, promote
 from dispatchtorch.dispatch.table import FUNCTIONS, composite, primitive
 from dispatchtorch.ops.reduce import Dims, cast, dims_of, unreduced
 from dispatchtorch.ops.reduce import _sum as sum_over
 from dispatchtorch.ops.samples import Maker, Sample
+from dispatchtorch.tensor.sizes import wrap_dim
 from dispatchtorch.tensor.tensor import Tensor
 
-__all__ = ["dist", "norm", "vector_norm"]
+__all__ = ["convertible", "dist", "norm", "renorm", "vector_norm"]
 
 
 def _norm_grad(
@@ -46,6 +47,20 @@ def _vector_norm(input: Tensor, order: float, dims: tuple[int, ...] | None, keep
     ...
 
 
+def convertible(name: str, kind: DType, wanted: DType) -> None:
+    """Raises torch's error unless a norm of ``kind`` may be computed in ``wanted``."""
+    if wanted.category < 2:
+        raise RuntimeError(f"{name}: dtype should be floating point or complex, but got {wanted.legacy}")
+    if (kind.category == 3) != (wanted.category == 3):
+        which = "complex for complex inputs" if kind.category == 3 else "real for real inputs"
+        raise RuntimeError(f"{name}: dtype should be {which}, but got {wanted.legacy}")
+    if promote(kind, wanted) is not wanted:
+        raise RuntimeError(
+            f"{name}: the dtype of the input ({kind.legacy}) should be convertible without narrowing to the specified "
+            f"dtype ({wanted.legacy})"
+        )
+
+
 def vector_norm(
     input: Tensor, ord: float = 2, dim: Dims = None, keepdim: bool = False, *, dtype: DType | None = None
 ) -> Tensor:
@@ -55,6 +70,8 @@ def vector_norm(
         raise RuntimeError(
             f"linalg.vector_norm: Expected a floating point or complex tensor as input. Got {kind.legacy}"
         )
+    if dtype is not None:
+        convertible("linalg.vector_norm", kind, dtype)
     dims = dims_of(dim, len(input._a.shape))
     if ord == math.inf or ord < 0:
         _refuse_empty_norm(input, ord, dims)
@@ -116,3 +133,30 @@ def _dist(input: Tensor, other: Tensor, p: float) -> Tensor:
 def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
     """Returns the ``p``-norm of ``input - other``."""
     return _dist(input, other, float(p))
+
+
+@composite(
+    method=True,
+    out=True,
+    inplace=True,
+    samples=lambda make: iter([Sample((make(3, 4), 2, 0, 1.0)), Sample((make(2, 3, 2), 1, -1, 0.5))]),
+)
+def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
+    """Returns the tensor with each slice along ``dim`` whose ``p``-norm is above ``maxnorm`` scaled down to it."""
+    if isinstance(p, complex):
+        raise RuntimeError("renorm: p must be real-valued")
+    if p <= 0:
+        raise RuntimeError("renorm: non-positive-norm not supported")
+    if isinstance(maxnorm, complex):
+        raise RuntimeError("renorm: maxnorm must be real-valued")
+    if maxnorm < 0:
+        raise RuntimeError(f"renorm: expected maxnorm to be >= 0 but got {maxnorm:g}")
+    ndim = len(input._a.shape)
+    if ndim < 2:
+        raise RuntimeError(f"renorm: input needs at least 2 dimensions, got {ndim} dimensions")
+    dim = wrap_dim(dim, ndim)
+    kind = input._key.dtype
+    wide = {"float16": float32, "bfloat16": float32}.get(kind.name)
+    size = vector_norm(input, p, [d for d in range(ndim) if d != dim], True, dtype=wide)
+    scale = FUNCTIONS["where"](size > maxnorm, maxnorm / (size + 1e-7), 1.0)
+    return (input * scale).to(kind)  # type: ignore[no-any-return]  # methods arrive from the table

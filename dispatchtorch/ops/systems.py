@@ -1,247 +1,191 @@
-"""Inverses, determinants and solutions of linear systems, with derivatives that are solutions again.
+"""Inverses and solutions of linear systems, with derivatives that are solutions again.
 
-A singular matrix is an error that names the place where elimination stops, looked for only when a library refuses.
+A singular matrix is an error that names the place where elimination stops; the ``_ex`` forms return it as ``info``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Sequence
 from typing import Any
 
+from dispatchtorch._base.notices import warn_once
 from dispatchtorch.dispatch.table import FUNCTIONS, composite, primitive
 from dispatchtorch.ops import return_types
 from dispatchtorch.ops.matmul import _matmul_nt, _matmul_tn, conj
+from dispatchtorch.ops.matrices import (
+    LinAlgError,
+    batch_element,
+    check_matrix,
+    check_square,
+    culprit,
+    herm,
+    linalg,
+    require_tensor,
+    square,
+    squares,
+)
 from dispatchtorch.ops.samples import Maker, Sample
 from dispatchtorch.tensor.sizes import broadcast_shapes
 from dispatchtorch.tensor.tensor import Tensor
 
 __all__ = [
-    "LinAlgError", "check_matrix", "check_square", "culprit", "det", "herm", "inv", "inverse", "linalg_slogdet",
-    "logdet", "refused", "slogdet", "solve", "solve_triangular",
+    "check_shapes", "inverse", "is_vector", "linalg_inv", "linalg_inv_ex", "linalg_solve", "linalg_solve_ex",
+    "linalg_solve_triangular", "linalg_tensorinv", "linalg_tensorsolve", "same_dtype", "triangular_solve",
 ]  # fmt: skip
 
-SlogdetResult = return_types.make("slogdet", "sign", "logabsdet")
-LinalgSlogdetResult = return_types.make("linalg_slogdet", "sign", "logabsdet")
+InvExResult = return_types.make("linalg_inv_ex", "inverse", "info")
+SolveExResult = return_types.make("linalg_solve_ex", "result", "info")
+TriangularSolveResult = return_types.make("triangular_solve", "solution", "cloned_coefficient")
 
 
-class LinAlgError(RuntimeError):
-    """A matrix does not have what was asked for: it is singular, or not positive-definite."""
-
-
-LinAlgError.__name__ = LinAlgError.__qualname__ = "_LinAlgError"
-
-
-# --- what can be wrong ------------------------------------------------------------------------------------------------
-
-
-def check_matrix(name: str, a: Tensor) -> None:
-    """Raises torch's error unless ``a`` holds matrices of a floating or complex dtype."""
-    if len(a._a.shape) < 2:
-        raise RuntimeError(f"{name}: The input tensor A must have at least 2 dimensions.")
-    if a._key.dtype.category < 2:
-        raise RuntimeError(f"{name}: Expected a floating point or complex tensor as input. Got {a._key.dtype.legacy}")
-    if a._key.dtype.itemsize == 2:
-        raise RuntimeError(f"{name}: Low precision dtypes not supported. Got {a._key.dtype.legacy}")
-
-
-def check_square(name: str, a: Tensor) -> None:
-    """Raises torch's error unless ``a`` holds square matrices."""
-    check_matrix(name, a)
-    rows, columns = a._a.shape[-2:]
-    if rows != columns:
-        raise RuntimeError(f"{name}: A must be batches of square matrices, but they are {rows} by {columns} matrices")
-
-
-def refused(call: Callable[[], Any], sentence: Callable[[], str]) -> Any:
-    """Returns what ``call`` gives; LinAlgError where the library finds the matrix unfit."""
-    try:
-        return call()
-    except Exception as error:
-        if type(error).__name__ == "LinAlgError":
-            raise LinAlgError(sentence()) from None
-        raise
-
-
-def culprit(a: Tensor, fault: Callable[[Any], int]) -> tuple[str, int]:
-    """Returns the first matrix of a batch that has a fault, as messages name it, and the fault's place from 1."""
-    if len(a._a.shape) == 2:
-        return "", fault(a.detach().tolist()) or 1
-    n = a._a.shape[-1]
-    for i, matrix in enumerate(a.detach().reshape(-1, n, n).tolist()):
-        place = fault(matrix)
-        if place:
-            return f"(Batch element {i}): ", place
-    return "(Batch element 0): ", 1
-
-
-def _zero_pivot(rows: list[list[Any]]) -> int:
-    """Returns which pivot of Gaussian elimination is zero first, counted from 1; 0 for none."""
-    n = len(rows)
-    for k in range(n):
-        best = max(range(k, n), key=lambda i: abs(rows[i][k]))
-        if rows[best][k] == 0:
-            return k + 1
-        rows[k], rows[best] = rows[best], rows[k]
-        for i in range(k + 1, n):
-            factor = rows[i][k] / rows[k][k]
-            rows[i] = [x - factor * y for x, y in zip(rows[i], rows[k], strict=True)]
-    return 0
-
-
-def herm(x: Tensor) -> Tensor:
-    """Returns the conjugate transpose."""
-    return conj(x.transpose(-2, -1))
-
-
-def _square(make: Maker, *batch: int) -> Tensor:
-    """Returns matrices far from singular."""
-    return make(*batch, 3, 3) + 5 * FUNCTIONS["eye"](3)  # type: ignore[no-any-return]  # the maker's tensors are tensors
-
-
-def _squares(make: Maker) -> Any:
-    yield Sample((_square(make),))
-    yield Sample((_square(make, 2),))
-
-
-# --- inverses and determinants ----------------------------------------------------------------------------------------
-
-
-@primitive(
-    grad={"input": lambda g, out: -_matmul_nt(_matmul_tn(conj(out), g), conj(out))},
-    node="LinalgInvExBackward0",
-    samples=_squares,
-)
-def _inv(input: Tensor) -> Tensor:
-    """Returns inverses."""
-    ...
-
-
-def inv(A: Tensor) -> Tensor:
-    """Returns the inverse of a square matrix, or of each in a batch."""
-    check_square("linalg.inv", A)
-
-    def sentence() -> str:
-        which, place = culprit(A, _zero_pivot)
-        return (
-            f"linalg.inv: {which}The diagonal element {place} is zero, the inversion could not be completed "
-            "because the input matrix is singular."
+def _require_regular(name: str, info: Tensor) -> None:
+    """Raises torch's error unless every matrix had an inverse."""
+    i, place = culprit(info)
+    if place:
+        raise LinAlgError(
+            f"{name}: {batch_element(info, i)}The diagonal element {place} is zero, the inversion could not be "
+            "completed because the input matrix is singular."
         )
 
-    return refused(lambda: _inv(A), sentence)  # type: ignore[no-any-return]  # what the call gives
 
-
-@composite(method=True, out=True, names=("linalg_inv",))
-def inverse(input: Tensor) -> Tensor:
-    """Returns the inverse of a square matrix."""
-    return inv(input)
+# --- inverses ---------------------------------------------------------------------------------------------------------
 
 
 @primitive(
-    grad={
-        "input": lambda g, input, out: (g * conj(out)).unsqueeze(-1).unsqueeze(-1) * conj(_inv(input)).transpose(-2, -1)
-    },
-    node="LinalgDetBackward0",
-    samples=_squares,
+    grad={"input": lambda g, out: -_matmul_nt(_matmul_tn(conj(out[0]), g[0]), conj(out[0]))},
+    node="LinalgInvExBackward0",
+    samples=squares,
 )
-def _det(input: Tensor) -> Tensor:
-    """Returns determinants."""
+def _inv(input: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns inverses, and for each which pivot is zero, from 1, or 0."""
     ...
 
 
-@composite(method=True)
-def det(input: Tensor) -> Tensor:
-    """Returns the determinant of a square matrix, or of each in a batch."""
-    check_square("linalg.det", input)
-    return _det(input)
+@linalg(samples=squares)
+def linalg_inv(A: Tensor) -> Tensor:
+    """Returns the inverse of a square matrix, or of each in a batch; LinAlgError for a singular one.
+
+    >>> torch.linalg.inv(torch.tensor([[2.0, 0.0], [0.0, 4.0]]))
+    tensor([[0.5000, 0.0000],
+            [0.0000, 0.2500]])
+    """
+    check_square("linalg.inv", A)
+    result, info = _inv(A)
+    _require_regular("linalg.inv", info)
+    return result  # type: ignore[no-any-return]  # one of two outputs
 
 
-def _slogdet_grad(g: Any, input: Tensor, out: Any) -> Tensor:
-    sign, through = out[0], herm(_inv(input))
-    scale = g[1]
-    if input._key.dtype.category == 3:
-        turn = (sign.conj() * g[0]).imag
-        scale = FUNCTIONS["complex"](g[1], turn)
-    return scale.unsqueeze(-1).unsqueeze(-1) * through  # type: ignore[no-any-return]  # methods arrive from the table
+@composite(method=True, out=True)
+def inverse(input: Tensor) -> Tensor:
+    """Returns the inverse of a square matrix."""
+    return linalg_inv(input)
 
 
-@primitive(grad={"input": _slogdet_grad}, node="LinalgSlogdetBackward0", samples=_squares)
-def _slogdet(input: Tensor) -> Tensor:
-    """Returns signs and logarithms of absolute determinants."""
-    ...
-
-
-@composite(method=True)
-def slogdet(input: Tensor) -> Any:
-    """Returns (sign, logabsdet) of the determinant."""
-    check_square("linalg.slogdet", input)
-    return SlogdetResult(_slogdet(input))
-
-
-def linalg_slogdet(A: Tensor) -> Any:
-    """Returns (sign, logabsdet) of the determinant."""
-    check_square("linalg.slogdet", A)
-    return LinalgSlogdetResult(_slogdet(A))
-
-
-@composite(method=True)
-def logdet(input: Tensor) -> Tensor:
-    """Returns the logarithm of the determinant, nan where that is negative."""
-    check_square("logdet", input)
-    sign, size = _slogdet(input)
-    return size + sign.log()
+@linalg(samples=squares)
+def linalg_inv_ex(A: Tensor, *, check_errors: bool = False) -> Any:
+    """Returns (inverse, info): ``info`` is 0, or which pivot is zero; nothing is raised unless ``check_errors``."""
+    check_square("linalg.inv", A)
+    result, info = _inv(A)
+    if check_errors:
+        _require_regular("linalg.inv_ex", info)
+    return InvExResult((result, info))
 
 
 # --- linear systems ---------------------------------------------------------------------------------------------------
 
 
 def _solve_samples(make: Maker) -> Any:
-    yield Sample((_square(make), make(3, 2)))
-    yield Sample((_square(make, 2), make(2, 3, 1)))
+    yield Sample((square(make), make(3, 2)))
+    yield Sample((square(make, 2), make(2, 3, 1)))
+
+
+def _solved(A: Tensor, B: Tensor) -> Tensor:
+    return _solve(A, B)[0]  # type: ignore[no-any-return, index]  # one of two outputs
 
 
 @primitive(
     grad={
-        "A": lambda g, A, out: -_matmul_nt(_solve(herm(A), g), conj(out)),
-        "B": lambda g, A: _solve(herm(A), g),
+        "A": lambda g, A, out: -_matmul_nt(_solved(herm(A), g[0]), conj(out[0])),
+        "B": lambda g, A: _solved(herm(A), g[0]),
     },
     node="LinalgSolveExBackward0",
     samples=_solve_samples,
 )
-def _solve(A: Tensor, B: Tensor) -> Tensor:
-    """Returns ``X`` with ``A @ X = B``."""
+def _solve(A: Tensor, B: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns ``X`` with ``A @ X = B``, and for each ``A`` which pivot is zero, from 1, or 0."""
     ...
 
 
-def solve(A: Tensor, B: Tensor, *, left: bool = True) -> Tensor:
-    """Returns ``X`` with ``A @ X = B`` (``X @ A = B`` where not ``left``); a vector ``B`` gives a vector."""
-    check_square("linalg.solve", A)
+def same_dtype(name: str, A: Tensor, B: Tensor) -> None:
+    """Raises torch's error where two arguments have different dtypes."""
     if A._key.dtype is not B._key.dtype:
         raise RuntimeError(
-            f"linalg.solve: Expected A and B to have the same dtype, but found A of type {A._key.dtype.legacy} "
+            f"{name}: Expected A and B to have the same dtype, but found A of type {A._key.dtype.legacy} "
             f"and B of type {B._key.dtype.legacy} instead"
         )
+
+
+def check_shapes(name: str, A: Tensor, B: Tensor, left: bool) -> None:
+    """Raises torch's error unless the matrices ``B`` fit the square matrices ``A``."""
+    if len(B._a.shape) < 2:
+        raise RuntimeError(f"{name}: The input tensor B must have at least 2 dimensions.")
     shape, other = tuple(A._a.shape), tuple(B._a.shape)
-    vector = len(other) == 1 or (len(shape) - 1 == len(other) and other == shape[:-1])
-    if vector:
-        B = B.unsqueeze(-1)
-    other = tuple(B._a.shape)
-    rows = other[-2] if left else other[-1]
-    if rows != shape[-1]:
+    if shape[-2 if left else -1] != other[-2 if left else -1]:
         raise RuntimeError(
-            f"linalg.solve: Incompatible shapes of A and B for the equation {'AX = B' if left else 'XA = B'} "
+            f"{name}: Incompatible shapes of A and B for the equation {'AX = B' if left else 'XA = B'} "
             f"({shape[-2]}x{shape[-1]} and {other[-2]}x{other[-1]})"
         )
     broadcast_shapes(shape[:-2], other[:-2])
 
-    def sentence() -> str:
-        which, _ = culprit(A, _zero_pivot)
-        return f"torch.linalg.solve: {which}The solver failed because the input matrix is singular."
 
+def is_vector(A: Tensor, B: Tensor) -> bool:
+    """Returns whether ``B`` holds right sides that are vectors, one a matrix of ``A``."""
+    shape, other = tuple(A._a.shape), tuple(B._a.shape)
+    return len(other) == 1 or (len(shape) - 1 == len(other) and other == shape[:-1])
+
+
+def _solve_any(name: str, A: Tensor, B: Tensor, left: bool, check: bool) -> tuple[Tensor, Tensor]:
+    check_square("linalg.solve", A)
+    same_dtype("linalg.solve", A, B)
+    vector = is_vector(A, B)
+    if vector:
+        if not left:
+            raise RuntimeError(
+                "linalg.solve: Vector broadcasting of the left hand side is not supported for left=False. In this "
+                "case linalg.solve is equivalent to B / A.squeeze(-1)"
+            )
+        B = B.unsqueeze(-1)
+    check_shapes("linalg.solve", A, B, left)
     if left:
-        out = refused(lambda: _solve(A, B), sentence)
+        result, info = _solve(A, B)
     else:
-        out = refused(lambda: _solve(A.transpose(-2, -1), B.transpose(-2, -1)), sentence).transpose(-2, -1)
-    return out.squeeze(-1) if vector else out  # type: ignore[no-any-return]  # methods arrive from the table
+        result, info = _solve(A.transpose(-2, -1), B.transpose(-2, -1))
+        result = result.transpose(-2, -1)
+    if check:
+        i, place = culprit(info)
+        if place:
+            raise LinAlgError(
+                f"{name}: {batch_element(info, i)}The solver failed because the input matrix is singular."
+            )
+    return (result.squeeze(-1) if vector else result), info
+
+
+@linalg(samples=_solve_samples)
+def linalg_solve(A: Tensor, B: Tensor, *, left: bool = True) -> Tensor:
+    """Returns ``X`` with ``A @ X = B`` (``X @ A = B`` where not ``left``); a vector ``B`` gives a vector."""
+    require_tensor("linalg_solve", A=A, B=B)
+    return _solve_any("torch.linalg.solve", A, B, left, True)[0]
+
+
+@linalg(samples=_solve_samples)
+def linalg_solve_ex(A: Tensor, B: Tensor, *, left: bool = True, check_errors: bool = False) -> Any:
+    """Returns (result, info) of `solve`; ``info`` is 0, or which pivot is zero, and nothing is raised unless asked."""
+    require_tensor("linalg_solve_ex", A=A, B=B)
+    return SolveExResult(_solve_any("torch.linalg.solve_ex", A, B, left, check_errors))
+
+
+# --- triangular systems -----------------------------------------------------------------------------------------------
 
 
 def _triangle(x: Tensor, upper: bool, unit: bool) -> Tensor:
@@ -264,10 +208,109 @@ def _solve_triangular(A: Tensor, B: Tensor, upper: bool, unitriangular: bool) ->
     ...
 
 
-def solve_triangular(A: Tensor, B: Tensor, *, upper: bool, left: bool = True, unitriangular: bool = False) -> Tensor:
+def _triangular_samples(make: Maker) -> Any:
+    yield Sample((square(make), make(3, 2)), {"upper": True})
+    yield Sample((square(make, 2), make(2, 2, 3)), {"upper": False, "left": False, "unitriangular": True})
+
+
+@linalg(samples=_triangular_samples)
+def linalg_solve_triangular(
+    A: Tensor, B: Tensor, *, upper: bool, left: bool = True, unitriangular: bool = False
+) -> Tensor:
     """Returns ``X`` with ``A @ X = B`` for a triangular ``A``, of which only that triangle is read."""
-    check_square("linalg.solve_triangular", A)
+    require_tensor("linalg_solve_triangular", A=A, B=B)
+    check_square("linalg.solve_triangular", A, typed=False)
+    check_shapes("linalg.solve_triangular", A, B, left)
     if left:
         return _solve_triangular(A, B, upper, unitriangular)
     out = _solve_triangular(A.transpose(-2, -1), B.transpose(-2, -1), not upper, unitriangular)
     return out.transpose(-2, -1)  # type: ignore[no-any-return]  # methods arrive from the table
+
+
+def _turned_samples(make: Maker) -> Any:
+    yield Sample((make(3, 2), square(make)))
+    yield Sample((make(2, 3, 1), square(make), False, True, True))
+
+
+@composite(method=True, out=True, samples=_turned_samples)
+def triangular_solve(
+    input: Tensor, A: Tensor, upper: bool = True, transpose: bool = False, unitriangular: bool = False
+) -> Any:
+    """Returns (solution, cloned_coefficient) for a triangular ``A``; deprecated for `linalg.solve_triangular`."""
+    warn_once(
+        "torch.triangular_solve is deprecated in favor of torch.linalg.solve_triangularand will be removed in a future "
+        "PyTorch release.\ntorch.linalg.solve_triangular has its arguments reversed and does not return a copy of one "
+        "of the inputs.\nX = torch.triangular_solve(B, A).solution\nshould be replaced with\n"
+        "X = torch.linalg.solve_triangular(A, B)."
+    )
+    for name, t in (("b", input), ("A", A)):
+        if len(t._a.shape) < 2:
+            raise RuntimeError(
+                f"torch.triangular_solve: Expected {name} to have at least 2 dimensions, but it has "
+                f"{len(t._a.shape)} dimensions instead"
+            )
+    rows, columns = A._a.shape[-2:]
+    if rows != columns:
+        raise RuntimeError(
+            f"triangular_solve: A must be batches of square matrices, but they are {rows} by {columns} matrices"
+        )
+    if input._a.shape[-2] != columns:
+        raise RuntimeError(
+            f"Incompatible matrix sizes for triangular_solve: each A matrix is {rows} by {columns} but each b matrix "
+            f"is {input._a.shape[-2]} by {input._a.shape[-1]}"
+        )
+    batch = broadcast_shapes(tuple(input._a.shape[:-2]), tuple(A._a.shape[:-2]))
+    cloned = A.expand(*batch, rows, columns).clone()
+    matrix = herm(A) if transpose else A
+    return TriangularSolveResult((_solve_triangular(matrix, input, upper != transpose, unitriangular), cloned))
+
+
+# --- systems over several dimensions ----------------------------------------------------------------------------------
+
+
+def _unequal(before: int, after: int, first: str, second: str) -> RuntimeError:
+    return RuntimeError(
+        f"Expected self to satisfy the requirement prod(self.shape[{first}]) == prod(self.shape[{second}]), but got "
+        f"{before} != {after}"
+    )
+
+
+def _tensorinv_samples(make: Maker) -> Any:
+    yield Sample((square(make).reshape(3, 3, 1),), {"ind": 1})
+
+
+@linalg(samples=_tensorinv_samples)
+def linalg_tensorinv(A: Tensor, ind: int = 2) -> Tensor:
+    """Returns the inverse of ``A`` as a map between its first ``ind`` dimensions and the rest."""
+    if ind <= 0:
+        raise RuntimeError(f"Expected a strictly positive integer for 'ind', but got {ind}")
+    shape = tuple(A._a.shape)
+    after, before = math.prod(shape[ind:]), math.prod(shape[:ind])
+    if after != before:
+        raise _unequal(after, before, "ind:", ":ind")
+    result, info = _inv(_typed("inv", A.reshape(after, before)))
+    _require_regular("inv", info)
+    return result.reshape(*shape[ind:], *shape[:ind])  # type: ignore[no-any-return]  # methods arrive from the table
+
+
+def _typed(name: str, A: Tensor) -> Tensor:
+    check_square("linalg." + name, A)
+    return A
+
+
+def _tensorsolve_samples(make: Maker) -> Any:
+    yield Sample((square(make).reshape(3, 3, 1), make(3)))
+
+
+@linalg(samples=_tensorsolve_samples)
+def linalg_tensorsolve(A: Tensor, B: Tensor, dims: Sequence[int] | None = None) -> Tensor:
+    """Returns ``X`` with ``tensordot(A, X, X.ndim) == B``, after moving ``dims`` of ``A`` to the end."""
+    ndim = len(A._a.shape)
+    if dims is not None:
+        A = FUNCTIONS["movedim"](A, list(dims), list(range(ndim - len(dims), ndim)))
+    shape, m = tuple(A._a.shape), len(B._a.shape)
+    after, before = math.prod(shape[m:]), math.prod(shape[:m])
+    if after != before:
+        raise _unequal(after, before, "other.ndim:", ":other.ndim")
+    check_matrix("linalg.solve", A.reshape(after, before))
+    return linalg_solve(A.reshape(after, before), B.flatten()).reshape(shape[m:])  # type: ignore[no-any-return]  # as above
