@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from dispatchtorch.plugin import Kernel
-from dispatchtorch_jax.kernels import conv, create, distinct, division, index, recurrences, recurrent, special
+from dispatchtorch_jax.kernels import conv, create, distinct, division, factors, index, recurrences, recurrent, special
 
 __all__ = ["EAGER", "KERNELS"]
 
@@ -18,9 +18,10 @@ KERNELS: Final[dict[str, Kernel]] = {
     **create.KERNELS,
     **distinct.KERNELS,
     **division.KERNELS,
+    **factors.KERNELS,
     **index.KERNELS,
     **recurrent.KERNELS,
     **recurrences.KERNELS,
     **special.KERNELS,
 }
-EAGER: Final[frozenset[Kernel]] = frozenset((*create.EAGER, *distinct.EAGER, *division.EAGER))
+EAGER: Final[frozenset[Kernel]] = frozenset((*create.EAGER, *distinct.EAGER, *division.EAGER, *factors.EAGER))
