@@ -16,6 +16,7 @@ from dispatchtorch._base.memory_format import (
     preserve_format,
 )
 from dispatchtorch.dispatch.inplace import require_shape
+from dispatchtorch.batching.errors import BRANCH, DataDependentError
 from dispatchtorch.dispatch.modes import modes
 from dispatchtorch.dispatch.op import TABLE
 from dispatchtorch.dispatch.record import record
@@ -325,7 +326,10 @@ def _bool(self: Tensor) -> bool:
         if a.size == 0:
             raise RuntimeError("Boolean value of Tensor with no values is ambiguous")
         raise RuntimeError("Boolean value of Tensor with more than one value is ambiguous")
-    return bool(interop.scalar(self))
+    try:
+        return bool(interop.scalar(self))
+    except DataDependentError:
+        raise DataDependentError(BRANCH) from None
 
 
 def _as_number(kind: type) -> Any:

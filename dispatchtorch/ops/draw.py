@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from dispatchtorch._base.dtypes import FLOATING, DType
+from dispatchtorch.batching.levels import LEVELS
+from dispatchtorch.batching.randomness import check_randomness, drawn, drawn_over
 from dispatchtorch.dispatch.inplace import OVERLAP
 from dispatchtorch.dispatch.modes import modes
 from dispatchtorch.dispatch.op import Op
@@ -45,6 +47,7 @@ Draw = Callable[[tuple[int, ...], bool], Any]
 
 def engine_of(generator: Any, name: str, tail: str = "") -> Engine:
     """Returns the bits' source of a call; TypeError in torch's words for what is no generator."""
+    check_randomness()
     if generator is None:
         return default_generator.engine
     if not isinstance(generator, Generator):
@@ -98,6 +101,9 @@ def made(key: Key, lens: Lens | tuple[int, ...], draw: Draw, requires_grad: bool
     """Returns a new tensor filled from a stream; a lens of other strides is filled, and laid out, in memory order."""
     backend, device = key.backend, str(key.device)
     shape = lens.shape if isinstance(lens, Lens) else lens
+    if LEVELS.stack:
+        t = drawn(key, shape, lambda s: draw(s, True))
+        return METHODS["requires_grad_"](t) if requires_grad else t
     if not isinstance(lens, Lens) or is_contiguous(lens):
         t = wrap(backend.from_host(draw(shape, True), device), key.fresh(not shape))
     else:
@@ -150,7 +156,10 @@ def fill(t: Tensor, op: Op, draw: Draw, *others: Any) -> Tensor:
     if has_internal_overlap(lens):
         raise RuntimeError(OVERLAP)
     shape = lens.shape
-    if is_contiguous(lens):
+    value = drawn_over(t, lambda s: draw(s, True))
+    if value is not None:
+        host = None
+    elif is_contiguous(lens):
         host = draw(shape, True)
     else:
         host = streams.in_fill_order(shape, lens.strides, lambda s: draw(s, False))
@@ -160,7 +169,10 @@ def fill(t: Tensor, op: Op, draw: Draw, *others: Any) -> Tensor:
     if recorded and (key.requires or any(isinstance(o, Tensor) and o._key.requires for o in others)):
         node = make_node(op, (t, *others))
     backend = key.backend
-    write(t, host if _on_host(t) else backend.from_host(host, str(key.device)))
+    if host is None:
+        write(t, value)
+    else:
+        write(t, host if _on_host(t) else backend.from_host(host, str(key.device)))
     cell_of(t).version += 1
     if node is not None:
         rebase(t, node, has_self=True)

@@ -8,6 +8,8 @@ from __future__ import annotations
 import math
 from typing import Final
 
+from dispatchtorch.batching.levels import LEVELS
+from dispatchtorch.batching.randomness import drawn
 from dispatchtorch.dispatch.table import METHODS, composite
 from dispatchtorch.random import streams
 from dispatchtorch.random.generator import default_generator
@@ -29,6 +31,9 @@ def mask(input: Tensor, p: float, *, channels: bool = False) -> Tensor:
         if len(shape) < 2:
             raise RuntimeError("Feature dropout requires at least 2 dimensions in the input")
         shape = (*shape[:2], *(1 for _ in shape[2:]))
+    if LEVELS.stack:
+        return drawn(key, shape, lambda s: streams.dropout_noise(engine, s, key.dtype.name, p))
+    if channels:
         noise = streams.dropout_noise(engine, shape, key.dtype.name, p)
     else:
         strides = lens_of(input).strides

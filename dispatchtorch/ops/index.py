@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from dispatchtorch.batching.errors import MASK, DynamicShapeError
 from dispatchtorch.dispatch.modes import modes
 from dispatchtorch.dispatch.record import requires
 from dispatchtorch.dispatch.table import FUNCTIONS, METHODS, composite, primitive
@@ -100,7 +101,10 @@ def mask_positions(t: Tensor, dim: int, mask: Tensor, *, check: bool = False) ->
                 f"The shape of the mask {list(have)} at index {i} does not match the shape of the indexed tensor "
                 f"{list(shape)} at index {dim + i}"
             )
-    return () if check else METHODS["unbind"](_nonzero(mask), 0)
+    try:
+        return () if check else METHODS["unbind"](_nonzero(mask), 0)
+    except DynamicShapeError:
+        raise RuntimeError(MASK) from None
 
 
 def _resolved(t: Tensor, spec: dict[int, Tensor], *, late: bool = False) -> tuple[list[Tensor], Ints]:

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
+from dispatchtorch._base.pytree import register_pytree_node
+
 __all__ = ["ReturnType", "make"]
 
 
@@ -39,4 +41,5 @@ def make(name: str, *names: str) -> type[ReturnType]:
     """Returns the class of a result called ``name`` with members called ``names``, and puts it into this module."""
     cls = type(name, (ReturnType,), {"__slots__": (), "_names": names, "__module__": __name__, "__match_args__": names})
     setattr(sys.modules[__name__], name, cls)
+    register_pytree_node(cls, lambda values: (tuple(values), None), lambda values, _: cls(values))
     return cls

@@ -133,7 +133,7 @@ def _unpack(t: Tensor, index: Any) -> tuple[Tensor, Spec]:
             spec[dim] = _as_tensor([0] if item else [], t)
             dim += 1
         elif isinstance(item, Tensor):
-            if not item._a.shape and item._key.dtype.category < 2:
+            if not item._a.shape and item._key.dtype.category < 2 and item._key.backend.below is None:
                 value = METHODS["item"](item)
                 if item._key.dtype.name in ("bool", "uint8"):
                     v = unsqueeze(v, dim)

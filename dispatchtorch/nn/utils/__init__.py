@@ -1,6 +1,6 @@
 """What is done to the parameters of modules: clipping gradients, flattening."""
 
-from dispatchtorch.nn.utils import clip_grad, convert_parameters, rnn
+from dispatchtorch.nn.utils import clip_grad, convert_parameters, rnn, stateless
 from dispatchtorch.nn.utils.clip_grad import clip_grad_norm_, clip_grad_value_, clip_grads_with_norm_, get_total_norm
 from dispatchtorch.nn.utils.convert_parameters import parameters_to_vector, vector_to_parameters
 
@@ -13,5 +13,6 @@ __all__ = [
     "get_total_norm",
     "parameters_to_vector",
     "rnn",
+    "stateless",
     "vector_to_parameters",
 ]

@@ -1,0 +1,36 @@
+"""Which levels of ``vmap`` are running in this thread, the outermost first, and what each has promised."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import Final
+
+from dispatchtorch.plugin.backend import Backend
+
+__all__ = ["LEVELS", "Level"]
+
+
+@dataclass(slots=True)
+class Level:
+    """One running ``vmap``."""
+
+    backend: Backend
+    size: int
+    randomness: str
+    connected: bool = False  # whether a tensor that requires a gradient has come in: derivatives must keep their graph
+
+
+class Levels(threading.local):
+    """One thread's levels."""
+
+    def __init__(self) -> None:
+        self.stack: list[Level] = []
+
+    @property
+    def connected(self) -> bool:
+        """Returns whether what is computed on some level may have to be differentiated from outside it."""
+        return any(level.connected for level in self.stack)
+
+
+LEVELS: Final = Levels()

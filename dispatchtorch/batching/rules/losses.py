@@ -1,0 +1,39 @@
+"""Losses that look up a class: rows of all examples at once, then a reduction an example."""
+
+from __future__ import annotations
+
+from dispatchtorch.batching.array import Batched
+from dispatchtorch.batching.rules.layout import RULES, fold, front, rule, unfold
+from dispatchtorch.dispatch.op import Op
+from dispatchtorch.tensor.tensor import Tensor
+
+__all__: list[str] = []
+
+
+@rule("_nll_loss")
+def nll_loss(
+    op: Op, size: int, a: Batched, target: Batched, reduction: str, ignore_index: int, weight: Batched | None = None
+) -> Batched:
+    """Returns the losses of the examples."""
+    if weight is not None and weight.batched:
+        return RULES["*"](op, size, a, target, reduction, ignore_index, weight)  # type: ignore[no-any-return]  # a rule
+    classes = None if weight is None else weight.inner
+    places = front(target, size)
+    rows = front(a, size)
+    if a.ndim == 1:
+        losses = op.entry(rows, places, "none", ignore_index, classes)
+    else:
+        losses = unfold(op.entry(fold(rows, 0), fold(places, 0), "none", ignore_index, classes), 0, size)
+    if reduction == "none":
+        return Batched(losses, True)
+    total: Tensor = losses.reshape((size, -1)).sum(1) if losses.ndim > 1 else losses
+    if reduction == "sum":
+        return Batched(total, True)
+    kept = places != ignore_index
+    if classes is None:
+        counts = kept.to(rows._key.dtype)
+    else:
+        counts = classes[places.clamp(0, int(classes._a.shape[0]) - 1)] * kept.to(rows._key.dtype)
+    if counts.ndim > 1:
+        counts = counts.reshape((size, -1)).sum(1)
+    return Batched(total / counts, True)
