@@ -24,8 +24,24 @@ from dispatchtorch.tensor.sparse import SparseTensor, as_sparse, dense_key
 from dispatchtorch.tensor.tensor import Tensor, alias_of
 
 __all__ = [
-    "SparseTensor", "coalesce", "invariants", "empty_coo", "linear", "made", "rows_used", "sparse_bsc", "sparse_bsr", "sparse_coo",
-    "sparse_coo_tensor", "sparse_csc", "sparse_csr", "summed", "to_dense", "to_sparse", "unravelled", "values_at",
+    "SparseTensor",
+    "coalesce",
+    "empty_coo",
+    "invariants",
+    "linear",
+    "made",
+    "rows_used",
+    "sparse_bsc",
+    "sparse_bsr",
+    "sparse_coo",
+    "sparse_coo_tensor",
+    "sparse_csc",
+    "sparse_csr",
+    "summed",
+    "to_dense",
+    "to_sparse",
+    "unravelled",
+    "values_at",
     "values_of",
 ]  # fmt: skip
 
@@ -50,8 +66,9 @@ def _picked(g: Tensor, indices: Tensor) -> Tensor:
     if isinstance(g, SparseTensor):
         return values_of(g) if g._a.indices._a is indices._a else values_at(g, indices)
     if not indices._a.shape[0]:
-        return METHODS["unsqueeze"](g, 0).expand((indices._a.shape[1], *g._a.shape))
-    return g[tuple(METHODS["unbind"](indices, 0))]  # type: ignore[no-any-return]  # a method of the table
+        spread: Tensor = METHODS["unsqueeze"](g, 0).expand((indices._a.shape[1], *g._a.shape))
+        return spread
+    return g[tuple(METHODS["unbind"](indices, 0))]
 
 
 def _coo(indices: Tensor, values: Tensor) -> Tensor:
@@ -135,9 +152,8 @@ def values_at(s: SparseTensor, indices: Tensor) -> Tensor:
     at = METHODS["clamp"](FUNCTIONS["searchsorted"](known, wanted), max=raw.count - 1)
     hit = known[at] == wanted
     found = METHODS["index_select"](values, 0, at)
-    return FUNCTIONS["where"](
-        hit.reshape((-1,) + (1,) * (len(values._a.shape) - 1)), found, METHODS["new_zeros"](found, ())
-    )  # type: ignore[no-any-return]  # as above
+    wide = hit.reshape((-1,) + (1,) * (len(values._a.shape) - 1))
+    return FUNCTIONS["where"](wide, found, METHODS["new_zeros"](found, ()))  # type: ignore[no-any-return]  # as above
 
 
 def rows_used(g: Tensor, indices: Tensor, shape: Ints, padding_idx: int, scale_grad_by_freq: bool) -> SparseTensor:
@@ -187,7 +203,8 @@ def _check(indices: Tensor, values: Tensor, shape: Ints, checked: bool | None) -
                 raise RuntimeError(f"found negative index {low[dim]} for dim {dim}")
             if high[dim] >= shape[dim]:
                 raise RuntimeError(
-                    f"size is inconsistent with indices: for dim {dim}, size is {shape[dim]} but found index {high[dim]}"
+                    f"size is inconsistent with indices: for dim {dim}, size is {shape[dim]} but found index "
+                    f"{high[dim]}"
                 )
 
 
@@ -234,7 +251,7 @@ def sparse_coo_tensor(
         shape = tuple(indices if size is None else size)
         zero = FUNCTIONS["zeros"]((), dtype=dtype, device=device)
         out = empty_coo(shape, zero)
-        return METHODS["requires_grad_"](out) if requires_grad else out  # type: ignore[no-any-return]  # the table
+        return METHODS["requires_grad_"](out) if requires_grad else out
     given = isinstance(values, Tensor)
     held = values if given else FUNCTIONS["tensor"](values, dtype=dtype, device=device)
     if given and (dtype is not None or device is not None):
@@ -255,7 +272,7 @@ def sparse_coo_tensor(
     _check(places, held, shape, check_invariants)
     coalesced = bool(is_coalesced) if is_coalesced is not None else places._a.shape[1] < 2
     out = made(places, held, shape, coalesced)
-    return METHODS["requires_grad_"](out) if requires_grad else out  # type: ignore[no-any-return]  # the table
+    return METHODS["requires_grad_"](out) if requires_grad else out
 
 
 # --- one form and the other ------------------------------------------------------------------------------------------
@@ -290,7 +307,7 @@ def to_dense(self: Tensor, dtype: DType | None = None, *, masked_grad: bool | No
     tensor([0., 5., 0.])
     """
     if not isinstance(self, SparseTensor):
-        return self if dtype is None else METHODS["to"](self, dtype)  # type: ignore[no-any-return]  # the table
+        return self if dtype is None else METHODS["to"](self, dtype)
     raw, values = self._a, values_of(self)
     if dtype is not None:
         values = values.to(dtype)

@@ -322,7 +322,7 @@ def _make_new(self: SparseTensor, *args: Any, **kwargs: Any) -> Tensor:
 def _zeros(self: SparseTensor, *size: Any, dtype: Any = None, **given: Any) -> SparseTensor:
     shape = tuple(size[0]) if size and isinstance(size[0], (tuple, list)) else tuple(size)
     out = empty_coo(shape, self._a.values if dtype is None else METHODS["to"](self._a.values, dtype))
-    return METHODS["requires_grad_"](out) if given.get("requires_grad") else out  # type: ignore[no-any-return]  # the table
+    return METHODS["requires_grad_"](out) if given.get("requires_grad") else out
 
 
 def _unfilled(self: SparseTensor, *args: Any, **kwargs: Any) -> Tensor:
@@ -380,7 +380,8 @@ SPARSE_METHODS: Final[dict[str, Any]] = {
     "__setitem__": _memoryless("item assignment is not supported by sparse tensors", NotImplementedError),
     "numpy": _memoryless("can't convert Sparse layout tensor to numpy. Use Tensor.to_dense() first.", TypeError),
     "tolist": _memoryless(_POINTER), "data_ptr": _memoryless(_POINTER),
-    "storage": _memoryless(_STORAGE, NotImplementedError), "untyped_storage": _memoryless(_STORAGE, NotImplementedError),
+    "storage": _memoryless(_STORAGE, NotImplementedError),
+    "untyped_storage": _memoryless(_STORAGE, NotImplementedError),
     "storage_offset": _memoryless("sparse tensors do not have storage_offset"),
     "stride": lambda self, dim=None: (0,) * self._a.ndim if dim is None else 0,
     "is_contiguous": lambda self, memory_format=None: False,

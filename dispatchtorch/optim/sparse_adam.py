@@ -1,4 +1,4 @@
-"""SparseAdam: Adam that moves only the rows which a sparse gradient names; their moments wait while they are not used."""
+"""SparseAdam: Adam that moves only the rows which a sparse gradient names; the moments of all others wait."""
 
 from __future__ import annotations
 

@@ -14,8 +14,8 @@ from typing import Any, Final
 from dispatchtorch._base.device import Device
 from dispatchtorch._base.dtypes import DType
 from dispatchtorch.ops.members import Layout
-from dispatchtorch.ops.storages import TypedStorage, UntypedStorage
 from dispatchtorch.ops.sparse import sparse_coo
+from dispatchtorch.ops.storages import TypedStorage, UntypedStorage
 from dispatchtorch.serialization import rebuild
 from dispatchtorch.serialization.names import Global, is_own, public_name, storage_name, torch_global
 from dispatchtorch.serialization.storages import location_of

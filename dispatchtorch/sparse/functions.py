@@ -106,7 +106,8 @@ def spdiags(diagonals: Tensor, offsets: Tensor, shape: tuple[int, int], layout: 
         raise RuntimeError("Offset tensor contains duplicate values")
     if len(shape) != 2:
         raise RuntimeError("Output shape must be 2d")
-    where, kept = [], []
+    where: list[Any] = []
+    kept: list[Any] = []
     for i, offset in enumerate(moved):
         first, last = max(0, offset), min(int(rows._a.shape[1]), shape[1], shape[0] + offset)
         where += [(column - offset, column) for column in range(first, last)]

@@ -87,7 +87,8 @@ def _backend(dense: Backend) -> Backend:
 
 def is_sparse_key(key: Key) -> bool:
     """Returns whether tensors with this key are sparse."""
-    return isinstance(key.backend, SparseBackend)
+    backend: object = key.backend  # a stand-in is no subclass
+    return isinstance(backend, SparseBackend)
 
 
 def laid_out(key: Key, layout: Any) -> Key:
@@ -102,8 +103,8 @@ def laid_out(key: Key, layout: Any) -> Key:
 
 def dense_key(key: Key) -> Key:
     """Returns the key of a dense tensor with the same device and dtype, not 0-dimensional."""
-    backend = key.backend
-    dense = backend.dense if isinstance(backend, SparseBackend) else backend
+    backend: object = key.backend  # a stand-in is no subclass
+    dense = backend.dense if isinstance(backend, SparseBackend) else key.backend
     return intern_key(dense, key.device, key.dtype, False)
 
 

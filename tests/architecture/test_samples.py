@@ -19,6 +19,11 @@ UNSAMPLED = {
     "feature_dropout_": "as dropout_",
     "alpha_dropout_": "as dropout_",
     "feature_alpha_dropout_": "as dropout_",
+    "sparse_coo_tensor": "gives a sparse tensor: tests/unit/test_sparse",
+    "spmm": "takes a sparse tensor: tests/unit/test_sparse; its kernel has the samples of _spmm",
+    "smm": "as spmm",
+    "hspmm": "as spmm",
+    **{f"sparse_{kind}_tensor": "is refused" for kind in ("csr", "csc", "bsr", "bsc", "compressed")},
 }
 
 

@@ -32,6 +32,7 @@ INTERNAL = {
     "_matmul_tn": lambda a, b: torch.matmul(a.mT, b),
     "_fold_tn": lambda a, b: a.reshape(-1, a.shape[-1]).mT @ b.reshape(-1, b.shape[-1]),
     "_linear": F.linear,
+    "_spmm": lambda v, d, r, c, n: torch.sparse_coo_tensor(torch.stack([r, c]), v, (n, d.shape[0])) @ d,
     "_layer_norm": _normalised("layer"),
     "_group_norm": _normalised("group"),
     "_batch_norm": lambda x, training, eps, w=None, b=None, m=None, v=None: torch.native_batch_norm(
