@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any
 from dispatchtorch import autograd as autograd
 from dispatchtorch import ops as _families  # noqa: F401 - importing them declares every op
 from dispatchtorch import random as random
-from dispatchtorch._base.checks import check as _check
-from dispatchtorch._base.checks import check_index as _check_index
-from dispatchtorch._base.checks import check_is_size as _check_is_size
-from dispatchtorch._base.checks import check_not_implemented as _check_not_implemented
-from dispatchtorch._base.checks import check_type as _check_type
-from dispatchtorch._base.checks import check_value as _check_value
-from dispatchtorch._base.checks import check_with as _check_with
+from dispatchtorch._base.checks import _assert as _assert
+from dispatchtorch._base.checks import _check as _check
+from dispatchtorch._base.checks import _check_index as _check_index
+from dispatchtorch._base.checks import _check_is_size as _check_is_size
+from dispatchtorch._base.checks import _check_not_implemented as _check_not_implemented
+from dispatchtorch._base.checks import _check_type as _check_type
+from dispatchtorch._base.checks import _check_value as _check_value
+from dispatchtorch._base.checks import _check_with as _check_with
 from dispatchtorch._base.checks import sym_float as sym_float
 from dispatchtorch._base.checks import sym_int as sym_int
 from dispatchtorch._base.checks import sym_ite as sym_ite
@@ -31,7 +32,6 @@ from dispatchtorch._base.checks import sym_min as sym_min
 from dispatchtorch._base.checks import sym_not as sym_not
 from dispatchtorch._base.checks import sym_sqrt as sym_sqrt
 from dispatchtorch._base.checks import sym_sum as sym_sum
-from dispatchtorch._base.checks import torch_assert as _assert
 from dispatchtorch._base.device import Device as _Device
 from dispatchtorch._base.device import get_default_device as get_default_device
 from dispatchtorch._base.device import set_default_device as set_default_device
@@ -89,6 +89,8 @@ from dispatchtorch._base.dtypes import (
 from dispatchtorch._base.dtypes import (
     uint64 as uint64,
 )
+from dispatchtorch._base.errors import AcceleratorError as AcceleratorError
+from dispatchtorch._base.errors import OutOfMemoryError as OutOfMemoryError
 from dispatchtorch._base.limits import finfo as finfo
 from dispatchtorch._base.limits import iinfo as iinfo
 from dispatchtorch._base.memory_format import MemoryFormat as _MemoryFormat
@@ -195,6 +197,7 @@ from dispatchtorch.random.generator import (
 from dispatchtorch.random.generator import (
     set_rng_state as set_rng_state,
 )
+from dispatchtorch.random.generator import thread_safe_generator as thread_safe_generator
 from dispatchtorch.tensor.format import set_printoptions as set_printoptions
 from dispatchtorch.tensor.tensor import Size as Size
 from dispatchtorch.tensor.tensor import Tensor as Tensor
@@ -226,7 +229,7 @@ _ROOMS = frozenset(
 )  # fmt: skip
 
 # Names of the torch namespace that live in a heavy room.
-_FROM_ROOMS = {"load": "serialization", "save": "serialization"}
+_FROM_ROOMS = {"get_device_module": "accelerator", "load": "serialization", "save": "serialization", "vmap": "func"}
 
 globals().update(_FUNCTIONS)
 globals().update(_STORAGE_TYPES)

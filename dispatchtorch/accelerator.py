@@ -5,17 +5,18 @@ Streams and counts of memory belong to a backend's library and are not told.
 
 from __future__ import annotations
 
-from typing import Any
+from types import ModuleType
+from typing import Any, Final
 
-from dispatchtorch import cuda
+from dispatchtorch import cpu, cuda, mps, mtia, xpu
 from dispatchtorch._base.device import Device
 
 __all__ = [
     "current_accelerator", "current_device_idx", "current_device_index", "device_count", "device_index", "empty_cache",
-    "is_available", "set_device_idx", "set_device_index", "synchronize",
+    "get_device_module",    "is_available", "set_device_idx", "set_device_index", "synchronize",
 ]  # fmt: skip
 
-_NONE = "Cannot access accelerator device when none is available."
+_NONE: Final = "Cannot access accelerator device when none is available."
 
 
 def is_available() -> bool:
@@ -79,3 +80,23 @@ def synchronize(device: Any = None, /) -> None:
 def empty_cache() -> None:
     """Does nothing where there is a device, RuntimeError where there is none."""
     _require()
+
+
+_MODULES: Final = {"cpu": cpu, "cuda": cuda, "mps": mps, "mtia": mtia, "xpu": xpu}
+
+
+def get_device_module(device: Device | str | None = None) -> ModuleType:
+    """Returns the module of a type of device, ``torch.cuda`` for "cuda"; without one, that of the accelerator or CPU.
+
+    RuntimeError for what names no device.
+    """
+    if device is None:
+        kind = "cuda" if is_available() else "cpu"
+    elif isinstance(device, (str, Device)):
+        kind = Device(device).type
+    else:
+        raise RuntimeError(f"Invalid value of device '{device}', expect torch.device, str, or None")
+    found = _MODULES.get(kind)
+    if found is None:
+        raise RuntimeError(f"Device '{kind}' does not have a corresponding module registered as 'torch.{kind}'.")
+    return found

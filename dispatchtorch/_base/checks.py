@@ -1,6 +1,6 @@
 """Conditions that a program states about its own values: ``torch._check`` and its kin, and arithmetic on sizes.
 
-Under torch's compiler sizes are symbols and these record facts about them; here sizes are Python's ints. Knows no tensor.
+Under torch's compiler sizes are symbols and these record facts about them; here sizes are Python's ints.
 """
 
 from __future__ import annotations
@@ -10,8 +10,22 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 __all__ = [
-    "check", "check_index", "check_is_size", "check_not_implemented", "check_type", "check_value", "check_with",
-    "sym_float", "sym_int", "sym_ite", "sym_max", "sym_min", "sym_not", "sym_sqrt", "sym_sum", "torch_assert",
+    "_assert",
+    "_check",
+    "_check_index",
+    "_check_is_size",
+    "_check_not_implemented",
+    "_check_type",
+    "_check_value",
+    "_check_with",
+    "sym_float",
+    "sym_int",
+    "sym_ite",
+    "sym_max",
+    "sym_min",
+    "sym_not",
+    "sym_sqrt",
+    "sym_sum",
 ]  # fmt: skip
 
 Message = Callable[[], Any] | None
@@ -22,12 +36,12 @@ _UNSAID = (
 )
 
 
-def torch_assert(condition: Any, message: str) -> None:
+def _assert(condition: Any, message: str) -> None:
     """Raises AssertionError with the message unless the condition holds."""
     assert condition, message
 
 
-def check_with(error: type[Exception], cond: Any, message: Message) -> None:
+def _check_with(error: type[Exception], cond: Any, message: Message) -> None:
     """Raises ``error`` with what ``message`` returns unless the condition holds; TypeError for one that is no bool."""
     if not isinstance(cond, bool):
         raise TypeError(f"cond must be a bool, but got {type(cond)}")
@@ -38,34 +52,34 @@ def check_with(error: type[Exception], cond: Any, message: Message) -> None:
     raise error(_UNSAID if message is None else str(message()))
 
 
-def check(cond: Any, message: Message = None) -> None:
+def _check(cond: Any, message: Message = None) -> None:
     """Raises RuntimeError with what ``message`` returns unless the condition holds."""
-    check_with(RuntimeError, cond, message)
+    _check_with(RuntimeError, cond, message)
 
 
-def check_index(cond: Any, message: Message = None) -> None:
+def _check_index(cond: Any, message: Message = None) -> None:
     """Raises IndexError with what ``message`` returns unless the condition holds."""
-    check_with(IndexError, cond, message)
+    _check_with(IndexError, cond, message)
 
 
-def check_value(cond: Any, message: Message = None) -> None:
+def _check_value(cond: Any, message: Message = None) -> None:
     """Raises ValueError with what ``message`` returns unless the condition holds."""
-    check_with(ValueError, cond, message)
+    _check_with(ValueError, cond, message)
 
 
-def check_type(cond: Any, message: Message = None) -> None:
+def _check_type(cond: Any, message: Message = None) -> None:
     """Raises TypeError with what ``message`` returns unless the condition holds."""
-    check_with(TypeError, cond, message)
+    _check_with(TypeError, cond, message)
 
 
-def check_not_implemented(cond: Any, message: Message = None) -> None:
+def _check_not_implemented(cond: Any, message: Message = None) -> None:
     """Raises NotImplementedError with what ``message`` returns unless the condition holds."""
-    check_with(NotImplementedError, cond, message)
+    _check_with(NotImplementedError, cond, message)
 
 
-def check_is_size(i: int, message: Message = None, *, max: int | None = None) -> None:
+def _check_is_size(i: int, message: Message = None, *, max: int | None = None) -> None:
     """Raises RuntimeError unless ``i`` may be a size: not negative, and at most ``max``."""
-    check(i >= 0 and (max is None or i <= max), message)
+    _check(i >= 0 and (max is None or i <= max), message)
 
 
 # --- sizes -----------------------------------------------------------------------------------------------------------
@@ -73,7 +87,7 @@ def check_is_size(i: int, message: Message = None, *, max: int | None = None) ->
 
 def sym_int(a: Any) -> int:
     """Returns a number cut off to an int."""
-    return math.floor(a) if a >= 0 else math.ceil(a)
+    return int(math.trunc(a))
 
 
 def sym_float(a: Any) -> float:

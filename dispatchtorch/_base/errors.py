@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 __all__ = [
+    "AcceleratorError",
     "BackendDisabledError",
     "BackendError",
     "BackendLibraryMissingError",
@@ -19,6 +20,7 @@ __all__ = [
     "DispatchTorchError",
     "DuplicateBackendError",
     "NoBackendError",
+    "OutOfMemoryError",
     "PluginError",
     "PluginLoadError",
     "UnknownBackendError",
@@ -140,3 +142,11 @@ class DeviceUnavailableError(BackendError, AssertionError):
         self.add_note(f"dispatchtorch: no usable backend serves the device type {device_type!r}")
         for name, reason in reasons.items():
             self.add_note(f"  {name}: {reason}")
+
+
+class AcceleratorError(RuntimeError):
+    """A device failed: torch's ``torch.AcceleratorError``, for programs that catch it."""
+
+
+class OutOfMemoryError(RuntimeError):
+    """A device has no memory left: torch's ``torch.OutOfMemoryError``, for programs that catch it."""

@@ -42,7 +42,7 @@ class _State:
 STATE: Final = _State()
 
 
-def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
+def use_deterministic_algorithms(mode: Any, *, warn_only: Any = False) -> None:
     """Sets whether only deterministic algorithms may run. All of ours are, so nothing else changes."""
     for name, value in (("mode", mode), ("warn_only", warn_only)):
         if not isinstance(value, bool):

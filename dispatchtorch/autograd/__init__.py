@@ -3,6 +3,9 @@
 Layer 4: knows nodes, edges and tensors; knows no op but those that add up gradients, which it is given.
 """
 
+import importlib
+from typing import Any
+
 from dispatchtorch.autograd import function as function
 from dispatchtorch.autograd import grad_mode as grad_mode
 from dispatchtorch.autograd import graph as graph
@@ -45,3 +48,10 @@ __all__ = [
     "set_multithreading_enabled",
     "variable",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Returns the profiler when it is first named: few programs do, and imports are short."""
+    if name == "profiler":
+        return importlib.import_module("dispatchtorch.autograd.profiler")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -38,8 +38,8 @@ def cond(
         raise RuntimeError("Expect both branches to be callable.")
     if not isinstance(operands, (tuple, list)):
         raise RuntimeError(
-            f"Expect operands to be a tuple of possibly nested dict/list/tuple that only consists of tensor leaves, but "
-            f"got {operands}."
+            "Expect operands to be a tuple of possibly nested dict/list/tuple that only consists of tensor leaves, "
+            f"but got {operands}."
         )
     return (true_fn if truth else false_fn)(*operands)
 

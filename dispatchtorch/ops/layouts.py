@@ -12,6 +12,7 @@ from dispatchtorch.dispatch.record import check_inplace
 from dispatchtorch.dispatch.table import FUNCTIONS, METHODS, composite, with_out
 from dispatchtorch.ops.create import Where, finished, full
 from dispatchtorch.ops.dropout import mask
+from dispatchtorch.ops.legacy_types import NAMES_IN_C
 from dispatchtorch.ops.samples import Maker, Sample
 from dispatchtorch.ops.storages import TypedStorage, UntypedStorage
 from dispatchtorch.tensor.lens import Lens, contiguous_strides, span
@@ -122,7 +123,8 @@ def set_(self: Tensor, source: Any = None, storage_offset: int = 0, size: Any = 
     if source is None:
         source = METHODS["new_empty"](self, (0,))
     if isinstance(source, Tensor) and source._key.dtype is not self._key.dtype:
-        raise RuntimeError("Could not set tensor of another type: the dtypes differ")
+        theirs, mine = NAMES_IN_C[source._key.dtype.name], NAMES_IN_C[self._key.dtype.name]
+        raise RuntimeError(f"Could not set tensor of type {theirs} to a tensor of type {mine}")
     if isinstance(source, UntypedStorage):
         whole = source.elements(self._key.dtype)
     elif isinstance(source, TypedStorage):
@@ -147,8 +149,8 @@ def set_(self: Tensor, source: Any = None, storage_offset: int = 0, size: Any = 
         if span(lens) > storage.size:
             raise RuntimeError(
                 f"setStorage: sizes {list(shape)}, strides {list(lens.strides)}, storage offset {storage_offset}, and "
-                f"itemsize {item} requiring a storage size of {span(lens) * item} are out of bounds for storage of size "
-                f"{storage.size * item}"
+                f"itemsize {item} requiring a storage size of {span(lens) * item} are out of bounds for storage of "
+                f"size {storage.size * item}"
             )
     seen = view_of(whole, lens)
     version = cell_of(self).version
@@ -209,7 +211,7 @@ def sum_to_size(self: Tensor, *size: Any) -> Tensor:
     dims = [missing + d for d, w in enumerate(wanted) if w == 1 and kept[d] != 1]
     out = METHODS["sum"](self, dims, True) if dims else self
     lead = tuple(range(missing))
-    return METHODS["sum"](out, lead) if lead else out  # type: ignore[no-any-return]  # an entry of the table
+    return METHODS["sum"](out, lead) if lead else out
 
 
 METHODS["sum_to_size"] = sum_to_size

@@ -23,11 +23,11 @@ from dispatchtorch.tensor import interop
 from dispatchtorch.tensor.tensor import Size, Tensor, alias_of
 
 __all__ = [
-    "CUDA_TYPES", "TYPES", "BFloat16Tensor", "BoolTensor", "ByteTensor", "CharTensor", "DoubleTensor", "FloatTensor",
+    "CUDA_TYPES", "NAMES_IN_C", "TYPES", "BFloat16Tensor", "BoolTensor", "ByteTensor", "CharTensor", "DoubleTensor", "FloatTensor",
     "HalfTensor", "IntTensor", "LongTensor", "ShortTensor", "TensorType", "set_default_tensor_type",
 ]  # fmt: skip
 
-_C_NAMES: Final = {
+NAMES_IN_C: Final = {
     "float64": "double", "float32": "float", "float16": "c10::Half", "bfloat16": "c10::BFloat16", "int64": "long int",
     "int32": "int", "int16": "short int", "int8": "signed char", "uint8": "unsigned char", "bool": "bool",
     "complex64": "c10::complex<float>", "complex128": "c10::complex<double>",
@@ -36,7 +36,7 @@ _C_NAMES: Final = {
 
 def _options(dtype: DType, device: Device) -> str:
     return (
-        f"TensorOptions(dtype={_C_NAMES.get(dtype.name, dtype.name)}, device={device}, layout=Strided, "
+        f"TensorOptions(dtype={NAMES_IN_C.get(dtype.name, dtype.name)}, device={device}, layout=Strided, "
         "requires_grad=false (default), pinned_memory=false (default), memory_format=(nullopt))"
     )
 
@@ -252,4 +252,4 @@ def type_(self: Tensor, dtype: Any = None, non_blocking: bool = False, **kwargs:
 
 
 METHODS.update({"new": new, "type": type_})
-METHODS["__new__"] = staticmethod(_new_tensor)  # type: ignore[assignment]  # a member of the class, not of its tensors
+METHODS["__new__"] = staticmethod(_new_tensor)

@@ -126,7 +126,7 @@ def _module_load(self: Tensor, other: Tensor, assign: bool = False) -> Tensor:
 
 def _to_dense(self: Tensor, dtype: DType | None = None, *, masked_grad: bool | None = None) -> Tensor:
     """Returns the tensor itself, which is dense; in another dtype if one is given."""
-    return self if dtype is None else METHODS["to"](self, dtype)  # type: ignore[no-any-return]  # an entry of the table
+    return self if dtype is None else METHODS["to"](self, dtype)
 
 
 def _chalf(self: Tensor, *, memory_format: Any = None) -> Tensor:
@@ -159,7 +159,7 @@ def _not_sparse(name: str, wanted: str = "sparse coordinate tensor") -> Any:
 
 
 def _reversed(self: Tensor) -> Tensor:
-    return METHODS["flip"](self, 0) if self._a.shape else self  # type: ignore[no-any-return]  # an entry of the table
+    return METHODS["flip"](self, 0) if self._a.shape else self
 
 
 def _delete(self: Tensor, index: Any) -> None:
@@ -235,7 +235,7 @@ METHODS.update(
         "indices": _not_sparse("indices"),
         "values": _not_sparse("values", "sparse tensor"),
         "const_data_ptr": lambda self: self.data_ptr(),
-        "_make_subclass": staticmethod(_make_subclass),  # type: ignore[dict-item]  # as above
+        "_make_subclass": staticmethod(_make_subclass),
         "is_shared": lambda self: False,
         "share_memory_": lambda self: self,
         "is_pinned": lambda self, device=None: False,

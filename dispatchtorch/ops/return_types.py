@@ -18,7 +18,20 @@ class ReturnType(tuple[Any, ...]):
     _names: tuple[str, ...] = ()
 
     def __new__(cls, values: Iterable[Any]) -> ReturnType:
-        return tuple.__new__(cls, values)
+        self = tuple.__new__(cls, values)
+        if len(self) != len(cls._names):
+            raise TypeError(
+                f"torch.return_types.{cls.__name__}() takes a {len(cls._names)}-sequence ({len(self)}-sequence given)"
+            )
+        return self
+
+    @property
+    def n_fields(self) -> int:
+        """Returns the number of members."""
+        return len(self)
+
+    n_sequence_fields = n_fields
+    n_unnamed_fields = 0
 
     def __getattr__(self, name: str) -> Any:
         try:

@@ -26,6 +26,7 @@ __all__ = [
     "manual_seed",
     "seed",
     "set_rng_state",
+    "thread_safe_generator",
 ]
 
 
@@ -131,6 +132,11 @@ def get_rng_state() -> Tensor:
 def set_rng_state(new_state: Tensor) -> None:
     """Set the default generator's state."""
     default_generator.set_state(new_state)
+
+
+def thread_safe_generator() -> Generator | None:
+    """Returns the generator that a worker thread of a loader draws from; None elsewhere, the default one serves."""
+    return None
 
 
 @contextmanager
