@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from dispatchtorch import autograd as autograd
 from dispatchtorch import ops as _families  # noqa: F401 - importing them declares every op
+from dispatchtorch import overrides as overrides
 from dispatchtorch import random as random
 from dispatchtorch._base.checks import _assert as _assert
 from dispatchtorch._base.checks import _check as _check
@@ -142,6 +143,7 @@ from dispatchtorch.autograd.grad_mode import (
 )
 from dispatchtorch.dispatch.custom import OPS as _OPS
 from dispatchtorch.dispatch.inplace import can_cast as can_cast
+from dispatchtorch.dispatch.overriding import surface_changed as _surface_changed
 from dispatchtorch.dispatch.table import FUNCTIONS as _FUNCTIONS
 from dispatchtorch.ops.legacy_types import BFloat16Tensor as BFloat16Tensor
 from dispatchtorch.ops.legacy_types import BoolTensor as BoolTensor
@@ -221,7 +223,7 @@ cdouble = complex128
 
 _ROOMS = frozenset(
     {
-        "__config__", "accelerator", "amp", "backends", "compiler", "cpu", "cuda", "distributed",
+        "_C", "__config__", "accelerator", "amp", "backends", "compiler", "cpu", "cuda", "distributed",
         "distributions", "fft", "func", "jit", "linalg", "masked", "mps", "mtia", "nn", "optim", "profiler",
         "return_types", "serialization", "signal", "sparse", "special", "storage", "testing", "types",
         "utils", "version", "xpu",
@@ -245,7 +247,9 @@ def __getattr__(name: str) -> Any:
         return getattr(importlib.import_module(f"dispatchtorch.{_FROM_ROOMS[name]}"), name)
     if name in _ROOMS:
         try:
-            return importlib.import_module(f"dispatchtorch.{name}")
+            room = importlib.import_module(f"dispatchtorch.{name}")
+            _surface_changed()
+            return room
         except ModuleNotFoundError as error:
             if error.name != f"dispatchtorch.{name}":
                 raise

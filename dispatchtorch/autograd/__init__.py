@@ -6,7 +6,9 @@ Layer 4: knows nodes, edges and tensors; knows no op but those that add up gradi
 import importlib
 from typing import Any
 
+from dispatchtorch.autograd import forward_ad as forward_ad
 from dispatchtorch.autograd import function as function
+from dispatchtorch.autograd import functional as functional
 from dispatchtorch.autograd import grad_mode as grad_mode
 from dispatchtorch.autograd import graph as graph
 from dispatchtorch.autograd.api import backward, detect_anomaly, grad, is_anomaly_enabled, set_detect_anomaly
@@ -32,6 +34,8 @@ __all__ = [
     "detect_anomaly",
     "enable_grad",
     "enforce_grad_layout_policy",
+    "forward_ad",
+    "functional",
     "grad",
     "grad_mode",
     "gradcheck",

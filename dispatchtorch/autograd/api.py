@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from dispatchtorch._base.dtypes import FLOATING
+from dispatchtorch.autograd.batched import grad_batched
 from dispatchtorch.autograd.engine import run, zeros
 from dispatchtorch.autograd.hooks import RemovableHandle
 from dispatchtorch.dispatch.modes import anomaly
@@ -191,9 +192,22 @@ def grad(
     (tensor(12.),)
     """
     if is_grads_batched:
-        raise NotImplementedError(
-            "autograd.grad(is_grads_batched=True) needs vmap, which dispatchtorch does not have yet"
-        )
+        roots = _places(outputs)
+        given = [grad_outputs] if isinstance(grad_outputs, Tensor) else list(grad_outputs or [None] * len(roots))
+
+        def one(gs: Any) -> Any:
+            return grad(
+                outputs,
+                inputs,
+                gs,
+                retain_graph,
+                create_graph,
+                only_inputs,
+                allow_unused,
+                materialize_grads=materialize_grads,
+            )
+
+        return one(None) if grad_outputs is None else grad_batched(one, roots, given)
     if materialize_grads:
         if allow_unused is False:
             raise ValueError(

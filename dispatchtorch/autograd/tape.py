@@ -1,7 +1,7 @@
 """Derivatives of functions by way of the tape: fresh inputs, gradients along what was recorded, and tangents.
 
-A transform of a function makes its inputs new places on the tape, calls it and walks back. A tangent is found by walking
-back twice: ``g = J^T u`` is linear in ``u``, so its derivative by ``u`` in the direction ``t`` is ``J t``.
+A transform of a function makes its inputs new places on the tape, calls it and walks back. A tangent is found by
+walking back twice: ``g = J^T u`` is linear in ``u``, so its derivative by ``u`` in the direction ``t`` is ``J t``.
 """
 
 from __future__ import annotations
@@ -13,13 +13,15 @@ from typing import Any
 from dispatchtorch._base.dtypes import FLOATING
 from dispatchtorch.autograd.engine import run, zeros
 from dispatchtorch.batching.levels import LEVELS
+from dispatchtorch.dispatch.general import create
 from dispatchtorch.dispatch.lifting import lift, stands_on
 from dispatchtorch.dispatch.modes import modes
 from dispatchtorch.dispatch.op import TABLE
 from dispatchtorch.dispatch.record import refresh
+from dispatchtorch.dispatch.table import FUNCTIONS
 from dispatchtorch.tensor.tensor import Tensor, alias_of
 
-__all__ = ["fresh", "independent", "must_keep", "pull", "push", "recording", "settled", "zeros_like"]
+__all__ = ["basis_of", "fresh", "independent", "must_keep", "pull", "push", "recording", "settled", "zeros_like"]
 
 
 @contextmanager
@@ -138,3 +140,17 @@ def push(outs: Sequence[Tensor], ins: Sequence[Tensor]) -> Pushed:
 def zeros_like(t: Tensor) -> Tensor:
     """Returns zeros of the shape, dtype, device and backend of a tensor."""
     return zeros(tuple(t._a.shape), t._key)
+
+
+def basis_of(tensors: Sequence[Tensor]) -> list[Tensor]:
+    """Returns for each tensor its part of the standard basis of all of them: one more dimension in front."""
+    sizes = [t.numel() for t in tensors]
+    total, before = sum(sizes), 0
+    parts = []
+    for t, n in zip(tensors, sizes, strict=True):
+        bare = t.detach()
+        eye = create(TABLE["_eye"], bare._key.fresh(False), (n, n, t._key.dtype))
+        rows = [bare.new_zeros((before, n)), eye, bare.new_zeros((total - before - n, n))]
+        parts.append(FUNCTIONS["cat"](rows).reshape((total, *t._a.shape)))
+        before += n
+    return parts

@@ -24,7 +24,7 @@ def check_randomness() -> None:
 
 
 def drawn(key: Key, shape: tuple[int, ...], draw: Draw) -> Tensor:
-    """Returns a new tensor from a stream: ``draw(shape)`` is asked once, with the sizes of levels that differ in front."""
+    """Returns a new tensor from a stream: ``draw(shape)`` is asked once, sizes of levels that differ in front."""
     if not LEVELS.stack:
         raw = key.backend.from_host(draw(shape), str(key.device))
         return wrap(raw, key.fresh(not shape))
@@ -54,9 +54,8 @@ def drawn_over(t: Tensor, draw: Draw) -> Any:
         return None
     check_randomness()
     level = LEVELS.stack[-1]
-    here = t._key.backend is level.backend
-    if level.randomness == "different" and not (here and read(t).batched):
-        raise RuntimeError(UNBATCHED)
-    if not here:
+    if t._key.backend is not level.backend:
+        if level.randomness == "different":
+            raise RuntimeError(UNBATCHED)
         return None
     return read(lift(drawn(t._key, tuple(t._a.shape), draw), level.backend))

@@ -7,29 +7,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from dispatchtorch._base.pytree import tree_flatten, tree_unflatten
-from dispatchtorch.autograd.tape import must_keep, pull, push, recording, zeros_like
+from dispatchtorch.autograd.tape import basis_of, must_keep, pull, push, recording, zeros_like
 from dispatchtorch.batching.mapping import vmap
-from dispatchtorch.dispatch.general import create
-from dispatchtorch.dispatch.op import TABLE
-from dispatchtorch.dispatch.table import FUNCTIONS
 from dispatchtorch.func.arguments import Argnums, all_tensors, chosen, fresh_tree, replaced, settled_tree, with_aux
 from dispatchtorch.tensor.tensor import Tensor
 
-__all__ = ["basis_of", "hessian", "jacfwd", "jacrev"]
-
-
-def basis_of(tensors: Sequence[Tensor]) -> list[Tensor]:
-    """Returns for each tensor its part of the standard basis of all of them: one more dimension in front."""
-    sizes = [t.numel() for t in tensors]
-    total, before = sum(sizes), 0
-    parts = []
-    for t, n in zip(tensors, sizes, strict=True):
-        bare = t.detach()
-        eye = create(TABLE["_eye"], bare._key.fresh(False), (n, n, t._key.dtype))
-        rows = [bare.new_zeros((before, n)), eye, bare.new_zeros((total - before - n, n))]
-        parts.append(FUNCTIONS["cat"](rows).reshape((total, *t._a.shape)))
-        before += n
-    return parts
+__all__ = ["hessian", "jacfwd", "jacrev"]
 
 
 def _pairs(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from dispatchtorch.batching.array import Batched
@@ -17,7 +18,7 @@ Ints = tuple[int, ...]
 
 
 def _neighbours(dims: Ints) -> bool:
-    return all(b == a + 1 for a, b in zip(dims, dims[1:], strict=False))
+    return all(b == a + 1 for a, b in pairwise(dims))
 
 
 def _moved(t: Tensor, source: Ints, target: Ints) -> Tensor:
