@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from dispatchtorch._base.dtypes import BOOL
+from dispatchtorch._base.dtypes import BOOL, INTEGRAL
 from dispatchtorch.dispatch.table import composite, primitive
 from dispatchtorch.ops.matmul import _fold_tn, _matmul_nt, _matmul_tn, check_bmm, check_mm, conj, matmul, sizes_text
 from dispatchtorch.tensor.tensor import Tensor
@@ -37,10 +37,19 @@ def _scaled(g: Tensor, by: Number) -> Tensor:
 
 
 def _plus(input: Tensor, product: Tensor, beta: Number, alpha: Number) -> Tensor:
+    if product._key.dtype.category == INTEGRAL:
+        beta, alpha = _whole(beta), _whole(alpha)
     product = _scaled_forward(product, alpha)
     if beta == 0:
         return product + input.new_zeros(()) if input._key.dtype is not product._key.dtype else product
     return _scaled_forward(input, beta) + product
+
+
+def _whole(by: Number) -> Number:
+    """Returns a factor of integers: what is behind the point is dropped."""
+    if isinstance(by, complex):
+        raise RuntimeError("value cannot be converted to type int64_t without overflow")
+    return by if isinstance(by, bool) else int(by)
 
 
 def _scaled_forward(t: Tensor, by: Number) -> Tensor:
@@ -213,20 +222,24 @@ def _addr(input: Tensor, vec1: Tensor, vec2: Tensor, beta: Number, alpha: Number
     return _plus(input, product, beta, alpha)
 
 
-def _check_addr(input: Tensor, vec1: Tensor, vec2: Tensor) -> None:
+def _check_addr(input: Tensor, vec1: Tensor, vec2: Tensor, beta: Number, alpha: Number) -> None:
     for name, t in (("vec1", vec1), ("vec2", vec2)):
         if len(t._a.shape) != 1:
             raise RuntimeError(f"addr: Expected 1-D argument {name}, but got {len(t._a.shape)}-D")
     _expanded(input, (vec1._a.shape[0], vec2._a.shape[0]))
+    if all(t._key.dtype.category <= INTEGRAL for t in (input, vec1, vec2)):
+        for name, by in (("beta", beta), ("alpha", alpha)):
+            if isinstance(by, float):
+                raise RuntimeError(f"For integral input tensors, argument {name} must not be a floating point number.")
 
 
 def _addr_(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
-    _check_addr(input, vec1, vec2)
+    _check_addr(input, vec1, vec2, beta, alpha)
     return _addr.inplace(input, vec1, vec2, beta, alpha)  # type: ignore[attr-defined, no-any-return]  # from the decorator
 
 
 @composite(method=True, out=True, inplace=_addr_)
 def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
     """Returns ``beta * input + alpha * outer(vec1, vec2)``."""
-    _check_addr(input, vec1, vec2)
+    _check_addr(input, vec1, vec2, beta, alpha)
     return _addr(input, vec1, vec2, beta, alpha)

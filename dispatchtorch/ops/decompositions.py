@@ -153,12 +153,16 @@ def linalg_matrix_norm(
     if singular:
         rest = [d for d in range(len(A._a.shape)) if d not in (rows, columns)]
         s = values_of("linalg.svd", A.permute([*rest, rows, columns]))
+        if ord == 2 and not s._a.shape[-1]:
+            ord = "nuc"  # of nothing: zero
         out = s.sum(-1) if ord == "nuc" else s.amax(-1) if ord == 2 else s.amin(-1)
         for d in sorted((rows, columns)) if keepdim else ():
             out = out.unsqueeze(d)
         return out  # type: ignore[no-any-return]  # methods arrive from the table
     over, along = (rows, columns) if abs(float(ord)) == 1 else (columns, rows)
     sums = vector_norm(A, 1, over, True)
+    if not sums._a.shape[along] and float(ord) > 0:
+        return sums.sum(along, keepdim) if keepdim else sums.sum((rows, columns))  # type: ignore[no-any-return]  # of nothing: zero
     best = sums.amax(along, keepdim=True) if float(ord) > 0 else sums.amin(along, keepdim=True)
     return best if keepdim else best.squeeze((rows, columns))  # type: ignore[no-any-return]  # methods arrive from the table
 
@@ -272,9 +276,10 @@ def linalg_vander(x: Tensor, N: int | None = None) -> Tensor:
         raise RuntimeError(
             f"linalg.vander supports floating point, complex, and integer tensors, but got {kind.legacy}"
         )
-    if not x._a.shape or (N is not None and N <= 1) or (N is None and x._a.shape[-1] <= 1):
-        raise RuntimeError("N must be greater than 1.")
+    x = x if x._a.shape else x.reshape(1)
     count = x._a.shape[-1] if N is None else N
+    if count <= 1:
+        raise RuntimeError("N must be greater than 1.")
     first = FUNCTIONS["ones_like"](x).unsqueeze(-1)
     powers = x.unsqueeze(-1).expand(*x._a.shape, count - 1).cumprod(-1)
     return FUNCTIONS["cat"]([first, powers], -1)  # type: ignore[no-any-return]  # as above

@@ -39,7 +39,7 @@ def _det(input: Tensor) -> Tensor:
 @linalg(samples=squares)
 def linalg_det(A: Tensor) -> Tensor:
     """Returns the determinant of a square matrix, or of each in a batch."""
-    check_square("linalg.det", A)
+    check_square("linalg.det", A, kernel="lu_cpu")
     return _det(A)
 
 
@@ -67,20 +67,20 @@ def _slogdet(input: Tensor) -> tuple[Tensor, Tensor]:
 @composite(method=True, out=True, samples=squares)
 def slogdet(input: Tensor) -> Any:
     """Returns (sign, logabsdet) of the determinant."""
-    check_square("linalg.slogdet", input)
+    check_square("linalg.slogdet", input, kernel="lu_cpu")
     return SlogdetResult(_slogdet(input))
 
 
 @linalg(samples=squares)
 def linalg_slogdet(A: Tensor) -> Any:
     """Returns (sign, logabsdet) of the determinant."""
-    check_square("linalg.slogdet", A)
+    check_square("linalg.slogdet", A, kernel="lu_cpu")
     return LinalgSlogdetResult(_slogdet(A))
 
 
 @composite(method=True)
 def logdet(input: Tensor) -> Tensor:
     """Returns the logarithm of the determinant, nan where that is negative."""
-    check_square("logdet", input)
+    check_square("logdet", input, kernel="lu_cpu")
     sign, size = _slogdet(input)
     return size + sign.log()

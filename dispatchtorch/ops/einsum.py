@@ -387,6 +387,9 @@ def linalg_multi_dot(tensors: Sequence[Tensor]) -> Tensor:
     if count < 2:
         raise RuntimeError(f"multi_dot(): expected at least 2 tensors but got {count}")
     chain = list(tensors)
+    for i, t in enumerate(chain):
+        if not isinstance(t, Tensor):
+            raise TypeError(f"expected Tensor as element {i} in argument 0, but got {type(t).__name__}")
     first, last = len(chain[0]._a.shape) == 1, len(chain[-1]._a.shape) == 1
     for which, t in (("first", chain[0]), ("last", chain[-1])):
         if len(t._a.shape) not in (1, 2):
@@ -450,7 +453,9 @@ def chain_matmul(*matrices: Tensor) -> Tensor:
         "torch.chain_matmul is deprecated and will be removed in a future PyTorch release. Use torch.linalg.multi_dot "
         "instead, which accepts a list of two or more tensors rather than multiple parameters."
     )
+    if not matrices:
+        raise RuntimeError("chain_matmul(): Expected one or more matrices")
     for t in matrices:
         if len(t._a.shape) != 2:
-            raise RuntimeError(f"Tensor of dimension 2 expected, got {len(t._a.shape)}")
+            raise RuntimeError(f"Tensor dimension is {len(t._a.shape)}, expected 2 instead.")
     return matrices[0] if len(matrices) == 1 else linalg_multi_dot(matrices)

@@ -81,14 +81,14 @@ def _factor(name: str, A: Tensor, upper: bool, check: bool) -> tuple[Tensor, Ten
 @linalg(samples=_definites)
 def linalg_cholesky(A: Tensor, *, upper: bool = False) -> Tensor:
     """Returns the lower (or upper) triangular factor of a positive-definite matrix; LinAlgError for another."""
-    check_square("linalg.cholesky", A)
+    check_square("linalg.cholesky", A, kernel="cholesky_cpu")
     return _factor("linalg.cholesky", A, upper, True)[0]
 
 
 @linalg(samples=_definites)
 def linalg_cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False) -> Any:
     """Returns (L, info): ``info`` is 0, or the order of the first leading minor that is not positive."""
-    check_square("linalg.cholesky", A)
+    check_square("linalg.cholesky", A, kernel="cholesky_cpu")
     return CholeskyExResult(_factor("linalg.cholesky_ex", A, upper, check_errors))
 
 
@@ -101,10 +101,14 @@ def cholesky(input: Tensor, upper: bool = False) -> Tensor:
         "U = torch.cholesky(A, upper=True)\nshould be replaced with\nU = torch.linalg.cholesky(A).mH\n"
         "This transform will produce equivalent results for all valid (symmetric positive definite) inputs."
     )
-    if not input.numel():
-        return FUNCTIONS["empty_like"](input)  # type: ignore[no-any-return]  # an entry of the table
-    check_square("cholesky", input)
+    check_square("cholesky", input, typed=False)
+    _check_dtype("cholesky_cpu", input)
     return _factor("cholesky", input, upper, True)[0]
+
+
+def _check_dtype(kernel: str, a: Tensor) -> None:
+    if a._key.dtype.category < 2 or (a._key.dtype.itemsize == 2 and a._key.dtype.category == 2):
+        raise NotImplementedError(f"\"{kernel}\" not implemented for '{a._key.dtype.legacy}'")
 
 
 def _low_samples(make: Maker) -> Any:
@@ -130,6 +134,7 @@ def cholesky_solve(input: Tensor, L: Tensor, upper: bool = False) -> Tensor:
             f"{input._a.shape[-2]} by {input._a.shape[-1]}"
         )
     broadcast_shapes(tuple(input._a.shape[:-2]), tuple(L._a.shape[:-2]))
+    _check_dtype("cholesky_solve_cpu", input)
     first, second = (herm(L), L) if upper else (L, herm(L))
     return _solve_triangular(second, _solve_triangular(first, input, False, False), True, False)
 
@@ -143,7 +148,7 @@ def _inverse_samples(make: Maker) -> Any:
 @composite(method=True, out=True, samples=_inverse_samples)
 def cholesky_inverse(L: Tensor, upper: bool = False) -> Tensor:
     """Returns the inverse of ``A``, given its Cholesky factor."""
-    check_square("cholesky_inverse", L)
+    check_square("cholesky_inverse", L, kernel="cholesky_inverse_cpu")
     eye = FUNCTIONS["eye"](L._a.shape[-1], dtype=L._key.dtype, device=L._key.device)
     first, second = (herm(L), L) if upper else (L, herm(L))
     return _solve_triangular(second, _solve_triangular(first, eye, False, False), True, False)
@@ -174,7 +179,7 @@ def _qr_grad(g: Any, input: Tensor, out: Any, complete: bool) -> Tensor:
     (gq, gr), (q, r) = g, out
     m, n = input._a.shape[-2:]
     if complete and m > n:
-        raise RuntimeError("The QR decomposition is not differentiable when mode='complete' and nrows > ncols")
+        raise RuntimeError("The QR decomposition is not differentiable when mode='complete' and nrows > ncols.")
     if m >= n:
         return _tall_qr_grad(gq, gr, q, r)
     square, rest = r.narrow(-1, 0, m), input.narrow(-1, m, n - m)
@@ -197,7 +202,7 @@ def _qr(input: Tensor, complete: bool) -> tuple[Tensor, Tensor]:
 def _r_grad(g: Tensor, input: Tensor) -> Tensor:
     raise RuntimeError(
         "The derivative of linalg.qr depends on Q, which is not computed when mode='r'. Please use linalg.qr(A, "
-        "mode='reduced') if you are going to require gradients"
+        "mode='reduced') if you are going to differentiate through linalg.qr."
     )
 
 
@@ -217,7 +222,7 @@ def _qr_samples(make: Maker) -> Any:
 @linalg(samples=_qr_samples)
 def linalg_qr(A: Tensor, mode: str = "reduced") -> Any:
     """Returns (Q, R) with orthonormal ``Q`` and upper triangular ``R``; ``mode`` "r" leaves Q empty."""
-    check_matrix("linalg.qr", A)
+    check_matrix("linalg.qr", A, kernel="geqrf_cpu")
     if mode not in ("reduced", "complete", "r"):
         raise RuntimeError(
             f"qr received unrecognized mode '{mode}' but expected one of 'reduced' (default), 'r', or 'complete'"

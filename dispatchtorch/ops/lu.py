@@ -41,6 +41,8 @@ def _triangles(packed: Tensor) -> tuple[Tensor, Tensor]:
 def _permuted(x: Tensor, order: Tensor) -> Tensor:
     """Returns ``x`` with its rows taken in an order, one order a matrix."""
     batch = broadcast_shapes(tuple(x._a.shape[:-2]), tuple(order._a.shape[:-1]))
+    if not x.numel():
+        return x.expand(*batch, *x._a.shape[-2:])  # type: ignore[no-any-return]  # methods arrive from the table
     index = order.unsqueeze(-1).expand(*batch, *x._a.shape[-2:])
     return FUNCTIONS["gather"](x.expand(*batch, *x._a.shape[-2:]), -2, index)  # type: ignore[no-any-return]  # an entry of the table
 
@@ -94,9 +96,9 @@ def _rows_of(pivots: Tensor, rows: int) -> Tensor:
     return _lu_rows(pivots, rows)
 
 
-def _refuse_unpivoted(pivot: bool, name: str = "linalg.lu_factor") -> None:
+def _refuse_unpivoted(pivot: bool) -> None:
     if not pivot:
-        raise RuntimeError(f"{name}: LU without pivoting is not implemented on the CPU")
+        raise RuntimeError("linalg.lu_factor: LU without pivoting is not implemented on the CPU")
 
 
 def _check_dtype(A: Tensor) -> None:
@@ -181,7 +183,7 @@ def linalg_lu(A: Tensor, *, pivot: bool = True) -> Any:
         raise RuntimeError(
             f"linalg.lu: Expected tensor with 2 or more dimensions. Got size: {list(A._a.shape)} instead"
         )
-    _refuse_unpivoted(pivot, "linalg.lu")
+    _refuse_unpivoted(pivot)
     _check_dtype(A)
     packed, pivots, _ = _lu_factor(A)
     return LuResult((_permutation(_rows_of(pivots, A._a.shape[-2]), A), *_triangles(packed)))

@@ -6,11 +6,13 @@ makes no views. What torch calls mm, dot or addmm is made of these in `linalg` a
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 from dispatchtorch.dispatch.hot import make_hot_operator
 from dispatchtorch.dispatch.node import Node
-from dispatchtorch.dispatch.table import METHODS, primitive
+from dispatchtorch.dispatch.table import FUNCTIONS, METHODS, primitive, with_out
 from dispatchtorch.ops.reduce import sum_leading
 from dispatchtorch.ops.samples import Maker, Sample, Sampler
 from dispatchtorch.tensor.sizes import broadcast_shapes
@@ -356,4 +358,34 @@ def _linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor
     ...
 
 
+def _with_out(entry: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Returns the product as a function that takes ``out=`` too, as short as without."""
+    find = entry.op.plans.get  # type: ignore[attr-defined]  # an entry is a function that knows its op
+    written = with_out(entry)
+
+    @functools.wraps(entry)
+    def public(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+        if out is not None:
+            return written(input, other, out=out)  # type: ignore[no-any-return]  # what was given
+        try:
+            plan = find((input._key, other._key))
+        except AttributeError:
+            plan = None
+        return entry(input, other) if plan is None else plan(input, other)
+
+    return public
+
+
+def _turned(operator: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns ``other @ self``."""
+
+    def turned(self: Tensor, other: Any) -> Any:
+        return operator(other, self) if isinstance(other, Tensor) else NotImplemented
+
+    turned.__name__ = turned.__qualname__ = "__rmatmul__"
+    return turned
+
+
+FUNCTIONS["matmul"] = _with_out(matmul)
 METHODS["__matmul__"] = make_hot_operator(matmul)
+METHODS["__rmatmul__"] = _turned(METHODS["__matmul__"])

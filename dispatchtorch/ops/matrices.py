@@ -6,6 +6,7 @@ Nothing here computes; must not know which factorisations there are.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
@@ -37,7 +38,8 @@ def linalg(
     """Declares ``linalg_NAME`` as ``torch.linalg.NAME``; ``names`` are names that the torch namespace has for it."""
 
     def declare(body: F) -> F:
-        public: Callable[..., Any] = with_out(body) if out else body
+        public: Callable[..., Any] = _typed(body)
+        public = with_out(public) if out else public
         LINALG[body.__name__.removeprefix("linalg_")] = public
         for name in names:
             FUNCTIONS[name] = public
@@ -48,6 +50,23 @@ def linalg(
         return body
 
     return declare
+
+
+def _typed(body: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns the function with torch's TypeError for a first argument that is no tensor; looked at once it has failed."""
+    first = body.__code__.co_varnames[0]
+    if "Tensor" not in str(body.__annotations__.get(first, "")) or "[" in str(body.__annotations__[first]):
+        return body
+
+    @functools.wraps(body)
+    def typed(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return body(*args, **kwargs)
+        except AttributeError:
+            require_tensor(body.__name__, **{first: args[0] if args else kwargs.get(first)})
+            raise
+
+    return typed
 
 
 # --- what can be wrong ------------------------------------------------------------------------------------------------
@@ -62,27 +81,32 @@ def require_tensor(name: str, **given: Any) -> None:
             )
 
 
-def check_floating(name: str, a: Tensor, *, low: bool = False) -> None:
-    """Raises torch's error unless ``a`` has a floating or complex dtype, and unless ``low`` is set one that LAPACK has."""
+def check_floating(name: str, a: Tensor, *, low: bool = False, kernel: str = "") -> None:
+    """Raises torch's error unless ``a`` has a floating or complex dtype, and unless ``low`` is set one that LAPACK has.
+
+    Where torch finds out about half precision in a ``kernel``, the error is another one, which names that.
+    """
     if a._key.dtype.category < 2:
         raise RuntimeError(f"{name}: Expected a floating point or complex tensor as input. Got {a._key.dtype.legacy}")
     if not low and a._key.dtype.itemsize == 2:
+        if kernel:
+            raise NotImplementedError(f"\"{kernel}\" not implemented for '{a._key.dtype.legacy}'")
         raise RuntimeError(f"{name}: Low precision dtypes not supported. Got {a._key.dtype.legacy}")
 
 
-def check_matrix(name: str, a: Tensor, argument: str = "A") -> None:
+def check_matrix(name: str, a: Tensor, argument: str = "A", *, kernel: str = "") -> None:
     """Raises torch's error unless ``a`` holds matrices of a floating or complex dtype."""
     if len(a._a.shape) < 2:
         raise RuntimeError(f"{name}: The input tensor {argument} must have at least 2 dimensions.")
-    check_floating(name, a)
+    check_floating(name, a, kernel=kernel)
 
 
-def check_square(name: str, a: Tensor, *, typed: bool = True) -> None:
+def check_square(name: str, a: Tensor, *, typed: bool = True, kernel: str = "") -> None:
     """Raises torch's error unless ``a`` holds square matrices, and where ``typed`` of a floating or complex dtype."""
     if len(a._a.shape) < 2:
         raise RuntimeError(f"{name}: The input tensor A must have at least 2 dimensions.")
     if typed:
-        check_floating(name, a)
+        check_floating(name, a, kernel=kernel)
     rows, columns = a._a.shape[-2:]
     if rows != columns:
         raise RuntimeError(f"{name}: A must be batches of square matrices, but they are {rows} by {columns} matrices")

@@ -11,7 +11,7 @@ from typing import Any
 from dispatchtorch.dispatch.table import FUNCTIONS, composite, primitive
 from dispatchtorch.ops import return_types
 from dispatchtorch.ops.matmul import matmul
-from dispatchtorch.ops.matrices import check_matrix, herm, linalg
+from dispatchtorch.ops.matrices import herm, linalg
 from dispatchtorch.ops.samples import Maker, Sample
 from dispatchtorch.ops.systems import _solve_triangular
 from dispatchtorch.tensor.tensor import Tensor
@@ -21,14 +21,17 @@ __all__ = ["geqrf", "linalg_householder_product", "ormqr"]
 GeqrfResult = return_types.make("geqrf", "a", "tau")
 
 
-@primitive(samples=lambda make: iter([Sample((make(4, 3),)), Sample((make(2, 2, 3),))]))
+def _geqrf_grad(g: Any, input: Tensor) -> Tensor:
+    raise NotImplementedError("the derivative for 'geqrf' is not implemented.")
+
+
+@primitive(
+    grad={"input": _geqrf_grad},
+    samples=lambda make: iter([Sample((make(4, 3),), grad=False), Sample((make(2, 2, 3),), grad=False)]),
+)
 def _geqrf(input: Tensor) -> tuple[Tensor, Tensor]:
     """Returns the triangular factor with reflectors below it, and their scales."""
     ...
-
-
-def _not_differentiable(g: Any, input: Tensor) -> Tensor:
-    raise NotImplementedError("the derivative for 'geqrf' is not implemented.")
 
 
 @composite(method=True, out=True, samples=lambda make: iter([Sample((make(4, 3),), grad=False)]))
@@ -36,7 +39,8 @@ def geqrf(input: Tensor) -> Any:
     """Returns (a, tau): ``R`` in the upper triangle of ``a``, the reflectors of ``Q`` below it, and their scales."""
     if len(input._a.shape) < 2:
         raise RuntimeError("torch.geqrf: input must have at least 2 dimensions.")
-    check_matrix("torch.geqrf", input)
+    if input._key.dtype.category < 2 or (input._key.dtype.itemsize == 2 and input._key.dtype.category == 2):
+        raise NotImplementedError(f"\"geqrf_cpu\" not implemented for '{input._key.dtype.legacy}'")
     return GeqrfResult(_geqrf(input))
 
 
@@ -110,8 +114,8 @@ def ormqr(input: Tensor, tau: Tensor, other: Tensor, left: bool = True, transpos
         raise RuntimeError(f"torch.ormqr: other.shape[{side}] must be greater than or equal to tau.shape[-1]")
     if third[side] != shape[-2]:
         raise RuntimeError(f"torch.ormqr: other.shape[{side}] must be equal to input.shape[-2]")
-    if tau._a.shape and tau._a.shape[-1] > shape[-1]:
-        raise RuntimeError("torch.ormqr: tau.shape[-1] must be less than or equal to input.shape[-1]")
+    if tau._a.shape and tau._a.shape[-1] != min(third[side], shape[-1]):
+        raise RuntimeError(f"torch.ormqr: tau.shape[-1] must be equal to min(other.shape[{side}], input.shape[-1])")
     _check("torch.ormqr", input, tau)
     if len(shape) != len(third):
         raise RuntimeError(

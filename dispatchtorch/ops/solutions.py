@@ -185,10 +185,8 @@ def _check_lstsq(A: Tensor, B: Tensor, driver: str | None) -> None:
         raise RuntimeError("torch.linalg.lstsq: input.size(-2) should match other.size(-2)")
     if driver is not None and driver not in ("gels", "gelsy", "gelsd", "gelss"):
         raise RuntimeError("torch.linalg.lstsq: parameter `driver` should be one of (gels, gelsy, gelsd, gelss)")
-    if A._key.dtype.category < 2:
-        raise NotImplementedError(f"\"torch.linalg.lstsq\" not implemented for '{A._key.dtype.legacy}'")
-    if A._key.dtype.itemsize == 2 and A._key.dtype.category == 2:
-        raise NotImplementedError(f"\"linalg_lstsq_cpu\" not implemented for '{A._key.dtype.legacy}'")
+    if A._key.dtype.category < 2 or (A._key.dtype.itemsize == 2 and A._key.dtype.category == 2):
+        raise RuntimeError("This function doesn't handle types other than float and double")
 
 
 @linalg(samples=_lstsq_samples)
@@ -227,8 +225,8 @@ def linalg_lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: st
             else FUNCTIONS["zeros"](batch, dtype=int64, device=A._key.device)
         )
         full = holds(rank == columns)
-    residuals = A.abs().new_empty(0)
-    if rows > columns and full:
+    residuals = solution.abs().reshape(-1)[:0]
+    if rows > columns and full and driver != "gelsy":
         off = matmul(A, solution) - right
         residuals = (off * conj(off)).real.sum(-2) if off._key.dtype.category == 3 else (off * off).sum(-2)
     if vector:

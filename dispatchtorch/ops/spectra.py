@@ -123,7 +123,7 @@ def _check_driver(driver: str | None) -> None:
 
 
 def _svd_of(name: str, A: Tensor, full: bool) -> tuple[Tensor, Tensor, Tensor]:
-    check_matrix(name, A)
+    check_matrix(name, A, kernel="linalg_svd_cpu")
     out: tuple[Tensor, Tensor, Tensor] = converged(lambda: _svd(A, full), _diverged)
     if not A._key.native and not holds(out[1].detach() == out[1].detach()):
         raise _diverged()
@@ -134,7 +134,7 @@ def values_of(name: str, A: Tensor) -> Tensor:
     """Returns the singular values of ``A``; with their vectors where a derivative will ask for them."""
     if A._key.requires:
         return _svd_of(name, A, False)[1]
-    check_matrix(name, A)
+    check_matrix(name, A, kernel="linalg_svd_cpu")
     return converged(lambda: _svdvals(A), _diverged)  # type: ignore[no-any-return]  # what the call gives
 
 
@@ -213,9 +213,7 @@ def _triangle_of(UPLO: str) -> bool:
 
 
 def _check_hermitian(A: Tensor) -> None:
-    if A._key.dtype.itemsize == 2 and A._key.dtype.category == 2 and len(A._a.shape) >= 2:
-        raise NotImplementedError(f"\"linalg_eigh_cpu\" not implemented for '{A._key.dtype.legacy}'")
-    check_square("linalg.eigh", A)
+    check_square("linalg.eigh", A, kernel="linalg_eigh_cpu")
 
 
 def _unsettled(name: str) -> Exception:
@@ -283,7 +281,9 @@ def _eig_of(A: Tensor) -> tuple[Tensor, Tensor]:
     def unfit() -> Exception:
         return RuntimeError("torch.linalg.eig: input tensor should not contain infs or NaNs.")
 
-    check_square("linalg.eig", A)
+    if A._key.dtype.category < 2:
+        raise RuntimeError(f"Unknown Complex ScalarType for {A._key.dtype.legacy}")
+    check_square("linalg.eig", A, kernel="linalg_eig_out_cpu")
     return converged(lambda: _eig(A), unfit)  # type: ignore[no-any-return]  # what the call gives
 
 
@@ -300,6 +300,4 @@ def _eigvals_samples(make: Maker) -> Any:
 @linalg(samples=lambda make: iter([Sample((make(0, 0),), grad=False)]))
 def linalg_eigvals(A: Tensor) -> Tensor:
     """Returns the complex eigenvalues of a square matrix, in no particular order."""
-    if A._key.dtype.category < 2:
-        raise RuntimeError(f"Unknown Complex ScalarType for {A._key.dtype.legacy}")
     return _eig_of(A)[0]

@@ -146,15 +146,10 @@ def is_vector(A: Tensor, B: Tensor) -> bool:
 
 
 def _solve_any(name: str, A: Tensor, B: Tensor, left: bool, check: bool) -> tuple[Tensor, Tensor]:
-    check_square("linalg.solve", A)
+    check_square("linalg.solve", A, kernel="lu_cpu")
     same_dtype("linalg.solve", A, B)
     vector = is_vector(A, B)
     if vector:
-        if not left:
-            raise RuntimeError(
-                "linalg.solve: Vector broadcasting of the left hand side is not supported for left=False. In this "
-                "case linalg.solve is equivalent to B / A.squeeze(-1)"
-            )
         B = B.unsqueeze(-1)
     check_shapes("linalg.solve", A, B, left)
     if left:
@@ -208,6 +203,11 @@ def _solve_triangular(A: Tensor, B: Tensor, upper: bool, unitriangular: bool) ->
     ...
 
 
+def _check_dtype(B: Tensor) -> None:
+    if B._key.dtype.category < 2 or (B._key.dtype.itemsize == 2 and B._key.dtype.category == 2):
+        raise NotImplementedError(f"\"triangular_solve_cpu\" not implemented for '{B._key.dtype.legacy}'")
+
+
 def _triangular_samples(make: Maker) -> Any:
     yield Sample((square(make), make(3, 2)), {"upper": True})
     yield Sample((square(make, 2), make(2, 2, 3)), {"upper": False, "left": False, "unitriangular": True})
@@ -221,6 +221,7 @@ def linalg_solve_triangular(
     require_tensor("linalg_solve_triangular", A=A, B=B)
     check_square("linalg.solve_triangular", A, typed=False)
     check_shapes("linalg.solve_triangular", A, B, left)
+    _check_dtype(B)
     if left:
         return _solve_triangular(A, B, upper, unitriangular)
     out = _solve_triangular(A.transpose(-2, -1), B.transpose(-2, -1), not upper, unitriangular)
@@ -251,14 +252,13 @@ def triangular_solve(
             )
     rows, columns = A._a.shape[-2:]
     if rows != columns:
-        raise RuntimeError(
-            f"triangular_solve: A must be batches of square matrices, but they are {rows} by {columns} matrices"
-        )
+        raise RuntimeError(f"A must be batches of square matrices, but they are {rows} by {columns} matrices")
     if input._a.shape[-2] != columns:
         raise RuntimeError(
             f"Incompatible matrix sizes for triangular_solve: each A matrix is {rows} by {columns} but each b matrix "
             f"is {input._a.shape[-2]} by {input._a.shape[-1]}"
         )
+    _check_dtype(input)
     batch = broadcast_shapes(tuple(input._a.shape[:-2]), tuple(A._a.shape[:-2]))
     cloned = A.expand(*batch, rows, columns).clone()
     matrix = herm(A) if transpose else A
