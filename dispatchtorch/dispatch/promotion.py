@@ -13,7 +13,10 @@ from dispatchtorch._base.dtypes import (
     INTEGRAL,
     DType,
     bool_,
+    complex64,
+    complex128,
     float32,
+    float64,
     get_default_dtype,
     of_number,
     promote,
@@ -78,7 +81,10 @@ def promoted(keys: Sequence[Key | type | None]) -> DType:
     if result is None:
         result = zero
     elif zero is not None and zero.category > result.category:
-        result = promote(result, zero)
+        if zero.is_complex and result.is_floating_point:  # complex of the dimensioned tensor's precision
+            result = complex128 if result is float64 else complex64
+        else:
+            result = promote(result, zero)
     for key in keys:
         if isinstance(key, type):
             result = of_number(key) if result is None else result_category(result, key)
