@@ -5,9 +5,19 @@ A dtype is a name with facts attached; how an array library spells it is a backe
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
-__all__ = ["ALL", "DType", "by_name", "get_default_dtype", "promote", "result_category", "set_default_dtype"]
+__all__ = [
+    "ALL",
+    "DType",
+    "by_name",
+    "get_default_dtype",
+    "promote",
+    "result_category",
+    "set_default_dtype",
+    "when_default_changes",
+]
 
 BOOL, INTEGRAL, FLOATING, COMPLEX = 0, 1, 2, 3
 
@@ -85,6 +95,7 @@ def by_name(name: str) -> DType:
 _RANK: Final = {"int8": 1, "int16": 2, "int32": 3, "int64": 4, "float16": 1, "bfloat16": 1, "float32": 2, "float64": 3}
 _COMPLEX_OF: Final = {"float16": complex32, "bfloat16": complex64, "float32": complex64, "float64": complex128}
 _COMPLEX_RANK: Final = {"complex32": 1, "complex64": 2, "complex128": 3}
+_WIDE_UNSIGNED: Final = frozenset({"uint16", "uint32", "uint64"})
 _promoted: dict[tuple[DType, DType], DType] = {}
 
 
@@ -102,6 +113,11 @@ def promote(a: DType, b: DType) -> DType:
 
 
 def _promote(a: DType, b: DType) -> DType:
+    if (a.name in _WIDE_UNSIGNED or b.name in _WIDE_UNSIGNED) and FLOATING not in (a.category, b.category):
+        raise RuntimeError(
+            "Promotion for uint16, uint32, uint64 types is not supported, attempted to promote "
+            f"{a.legacy} and {b.legacy}"
+        )
     if a.category > b.category:
         a, b = b, a
     if a.category == BOOL:
@@ -124,13 +140,7 @@ def _promote_integers(a: DType, b: DType) -> DType:
     if a.is_signed and b.is_signed:
         return a if a.itemsize > b.itemsize else b
     unsigned, other = (b, a) if a.is_signed else (a, b)
-    if unsigned is uint8 and other.is_signed:
-        return int16 if other is int8 else other
-    if unsigned is not other and (not other.is_signed) and uint8 in (a, b):
-        return a if b is uint8 else b
-    raise RuntimeError(
-        f"Promotion for uint16, uint32, uint64 types is not supported, attempted to promote {a.legacy} and {b.legacy}"
-    )
+    return int16 if other is int8 else other
 
 
 _default: DType = float32
@@ -144,11 +154,23 @@ def get_default_dtype() -> DType:
 def set_default_dtype(dtype: DType) -> None:
     """Sets the default floating dtype; TypeError unless it is a floating type."""
     global _default
+    if dtype is _default:
+        return
     if not isinstance(dtype, DType):
         raise TypeError("invalid dtype object: only floating-point types are supported as the default type")
     if not dtype.is_floating_point:
         raise TypeError("only floating-point types are supported as the default type")
     _default = dtype
+    for callback in _listeners:
+        callback()
+
+
+_listeners: Final[list[Callable[[], None]]] = []
+
+
+def when_default_changes(callback: Callable[[], None]) -> None:
+    """Calls ``callback`` whenever another default dtype is set: what was worked out with the old one is void."""
+    _listeners.append(callback)
 
 
 def of_number(kind: type) -> DType:

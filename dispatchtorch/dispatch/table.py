@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
-from dispatchtorch._base.dtypes import DType
+from dispatchtorch._base.dtypes import DType, when_default_changes
 from dispatchtorch.dispatch.hot import make_hot_entry
 from dispatchtorch.dispatch.inplace import make_inplace, require_castable, require_shape, write_raw
 from dispatchtorch.dispatch.modes import modes
@@ -38,6 +38,7 @@ def forget_plans() -> None:
 
 
 when_plugins_change(forget_plans)
+when_default_changes(forget_plans)  # integers are computed in it
 
 
 def _has_body(function: Callable[..., Any]) -> bool:
