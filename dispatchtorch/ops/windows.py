@@ -171,7 +171,7 @@ def kaiser_window(
     """Returns the window of a Bessel function; the larger ``beta``, the narrower.
 
     >>> torch.kaiser_window(4, beta=3.0)
-    tensor([0.2049, 0.7254, 1.0000, 0.7254])
+    tensor([0.2049, 0.7269, 1.0000, 0.7269])
     """
 
     def shape(places: Any, last: int) -> Tensor:

@@ -22,6 +22,7 @@ INTERNAL = {
     "_fft_c2c": torch._fft_c2c,
     "_fft_r2c": torch._fft_r2c,
     "_fft_c2r": torch._fft_c2r,
+    "_cdist": torch.cdist,
     "_rsub": torch.rsub,
     "_maximum": lambda a, b: torch.maximum(a, torch.as_tensor(b, dtype=a.dtype)),
     "_minimum": lambda a, b: torch.minimum(a, torch.as_tensor(b, dtype=a.dtype)),
