@@ -81,8 +81,8 @@ def promoted(keys: Sequence[Key | type | None]) -> DType:
     if result is None:
         result = zero
     elif zero is not None and zero.category > result.category:
-        if zero.is_complex and result.is_floating_point:  # complex of the dimensioned tensor's precision
-            result = complex128 if result is float64 else complex64
+        if zero.is_complex:  # of a floating tensor's own precision
+            result = zero if not result.is_floating_point else complex128 if result is float64 else complex64
         else:
             result = promote(result, zero)
     for key in keys:
