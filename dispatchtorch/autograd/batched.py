@@ -21,7 +21,7 @@ def grad_batched(
     given = [g for g in grad_outputs if g is not None]
     for i, (g, out) in enumerate(zip(grad_outputs, outputs, strict=True)):
         if g is not None and tuple(g._a.shape)[1:] != tuple(out._a.shape):
-            sizes = type(g.shape)(tuple(g._a.shape)[1:])
+            sizes = type(g.shape)(tuple(g._a.shape)[2:])  # as torch counts them
             raise RuntimeError(
                 "If `is_grads_batched=True`, we interpret the first dimension of each grad_output as the batch "
                 "dimension. The sizes of the remaining dimensions are expected to match the shape of corresponding "
