@@ -124,8 +124,8 @@ _RECORDING = (ProfilerAction.RECORD, ProfilerAction.RECORD_AND_SAVE)
 class profile:
     """Times the kernel calls of a program, all or by a schedule of steps.
 
-    Memory, stacks, modules and FLOPs are not counted; asking for them changes nothing. Calls on a device are timed where
-    they are launched.
+    Memory, stacks, modules and FLOPs are not counted; asking for them changes nothing. Calls on a device are timed
+    where they are launched.
 
     >>> with profile() as p:
     ...     with record_function("mine"):

@@ -139,7 +139,7 @@ def _promote(a: DType, b: DType) -> DType:
 def _promote_integers(a: DType, b: DType) -> DType:
     if a.is_signed and b.is_signed:
         return a if a.itemsize > b.itemsize else b
-    unsigned, other = (b, a) if a.is_signed else (a, b)
+    other = a if a.is_signed else b
     return int16 if other is int8 else other
 
 

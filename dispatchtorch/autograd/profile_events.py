@@ -119,7 +119,7 @@ class EventList(list[Any]):
     @property
     def self_cpu_time_total(self) -> float:
         """Returns the microseconds of all of them together."""
-        return sum(event.self_cpu_time_total for event in self)
+        return float(sum(event.self_cpu_time_total for event in self))
 
     def key_averages(self, group_by_input_shapes: bool = False, *unused: Any, **also: Any) -> EventList:
         """Returns one sum for each name, or for each name and shapes."""

@@ -1,10 +1,8 @@
 """torch.jit: what libraries decorate with it and ask of it. Nothing is scripted: Python runs the program.
 
-`script` and `trace` give back what they are given, which computes the same. What only a compiled program could do, to be
-saved without its source, is refused with a sentence.
+`script` and `trace` give back what they are given, which computes the same. What only a compiled program could do, to
+be saved without its source, is refused with a sentence.
 """
-
-from __future__ import annotations
 
 from dispatchtorch.jit import annotations as annotations
 from dispatchtorch.jit.marks import (
@@ -45,8 +43,8 @@ from dispatchtorch.jit.programs import (
 )
 
 __all__ = [
-    "Attribute", "Error", "Final", "Future", "ScriptFunction", "ScriptModule", "TracerWarning", "annotate", "annotations",
-    "enable_onednn_fusion", "export", "fork", "freeze", "fuser", "ignore", "interface", "is_scripting", "is_tracing",
+    "Attribute", "Error", "Final", "Future", "ScriptFunction", "ScriptModule", "TracerWarning", "annotate",
+    "annotations", "enable_onednn_fusion", "export", "fork", "freeze", "fuser", "ignore", "interface", "is_scripting", "is_tracing",
     "isinstance", "load", "onednn_fusion_enabled", "optimize_for_inference", "optimized_execution", "save", "script",
     "script_if_tracing", "script_method", "set_fusion_strategy", "strict_fusion", "trace", "trace_module", "unused",
     "wait",

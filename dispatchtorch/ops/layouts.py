@@ -158,8 +158,8 @@ def set_(self: Tensor, source: Any = None, storage_offset: int = 0, size: Any = 
     self._cell.version = version + 1
     self._key = seen._key.fresh(not lens.shape, self._key.requires)
     if not self._key.native:
-        mine, its = extra_of(self), extra_of(seen)
-        mine.lens, mine.stamp = its.lens, its.stamp
+        own, its = extra_of(self), extra_of(seen)
+        own.lens, own.stamp = its.lens, its.stamp
     return self
 
 

@@ -23,8 +23,8 @@ from dispatchtorch.tensor import interop
 from dispatchtorch.tensor.tensor import Size, Tensor, alias_of
 
 __all__ = [
-    "CUDA_TYPES", "NAMES_IN_C", "TYPES", "BFloat16Tensor", "BoolTensor", "ByteTensor", "CharTensor", "DoubleTensor", "FloatTensor",
-    "HalfTensor", "IntTensor", "LongTensor", "ShortTensor", "TensorType", "set_default_tensor_type",
+    "CUDA_TYPES", "NAMES_IN_C", "TYPES", "BFloat16Tensor", "BoolTensor", "ByteTensor", "CharTensor", "DoubleTensor",
+    "FloatTensor", "HalfTensor", "IntTensor", "LongTensor", "ShortTensor", "TensorType", "set_default_tensor_type",
 ]  # fmt: skip
 
 NAMES_IN_C: Final = {
