@@ -113,6 +113,7 @@ class Op:
         self.check = check  # (keys, common dtype): raises torch's error for dtypes the op refuses, once, when planned
         self.masks = tuple(["Mask" in note for note in notes])
         self.numbers = tuple(["Number" in note for note in notes])  # may be one
+        self.number_first_out = True  # whether torch's form with a number first takes ``out=``
         self.plans: dict[Any, Callable[..., Any]] = {}
         self.inplace_plans: dict[Any, Any] = {}
         self.kernels: dict[Any, Callable[..., Any]] = {}

@@ -30,7 +30,16 @@ from dispatchtorch.tensor.key import Key
 from dispatchtorch.tensor.sizes import broadcast_shapes
 from dispatchtorch.tensor.sparse import is_sparse_key
 
-__all__ = ["NUMBERS", "MixedBackendsError", "dtypes_of", "leading_key", "pointwise_kernel", "promoted", "recover"]
+__all__ = [
+    "NUMBERS",
+    "MixedBackendsError",
+    "combination_error",
+    "dtypes_of",
+    "leading_key",
+    "pointwise_kernel",
+    "promoted",
+    "recover",
+]
 
 NUMBERS: Final = (bool, int, float, complex)
 
@@ -44,6 +53,26 @@ class MixedBackendsError(RuntimeError):
             f"{first.backend.name} ({first.device}) and {second.backend.name} ({second.device}); "
             "move one with .to(backend=...)"
         )
+
+
+def combination_error(op: Op, given: Sequence[str]) -> TypeError:
+    """Returns torch's error for a call of two arguments that fits none of an op's forms."""
+    first, second = op.params
+    forms = [f" * (Tensor {first}, Tensor {second}, *, Tensor out = None)\n"]
+    if op.numbers[0] and op.number_first_out:
+        forms.append(f" * (Number self, Tensor {second}, *, Tensor out = None)\n")
+    elif op.numbers[0]:
+        wrong = ", ".join(f"!{name}!" for name in given)
+        forms.append(
+            f" * (Number self, Tensor {second})\n"
+            f"      didn't match because some of the arguments have invalid types: ({wrong})\n"
+        )
+    forms.append(f" * (Tensor {first}, Number {second}, *, Tensor out = None)\n")
+    name = op.name.strip("_")
+    return TypeError(
+        f"{name}() received an invalid combination of arguments - got ({', '.join(given)}), but expected one of:\n"
+        + "".join(forms)
+    )
 
 
 def leading_key(op: Op, keys: Sequence[Key | type | None]) -> Key:
@@ -64,6 +93,8 @@ def leading_key(op: Op, keys: Sequence[Key | type | None]) -> Key:
                 f"{lead.device} and {key.device}!"
             )
     if lead is None:
+        if op.numbers == (True, True):
+            raise combination_error(op, [k.__name__ for k in keys if isinstance(k, type)])
         raise TypeError(f"{op.name}(): argument '{op.params[0]}' (position 1) must be Tensor")
     return lead
 

@@ -10,7 +10,8 @@ import math
 from typing import Any
 
 from dispatchtorch._base.dtypes import BOOL, COMPLEX, DType
-from dispatchtorch.dispatch.table import FUNCTIONS, METHODS, composite, pointwise
+from dispatchtorch.dispatch.op import MaskTensor
+from dispatchtorch.dispatch.table import FUNCTIONS, METHODS, composite, pointwise, with_out
 from dispatchtorch.ops import refusals
 from dispatchtorch.ops.angles import tanh
 from dispatchtorch.ops.bounds import _clamp
@@ -29,6 +30,14 @@ def _floats(kernel: str) -> refusals.Check:
 
 def _inplace_of(entry: Any) -> Any:
     return entry.inplace
+
+
+@pointwise(
+    grad={"g_out": lambda g, input, keep: _gate(g, input, keep)}, node="ThresholdBackwardBackward0", inplace=False
+)
+def _gate(g_out: Tensor, input: Tensor, keep: MaskTensor) -> Tensor:
+    """Returns a gradient where it passes, 0 elsewhere; it depends on ``input`` too, with a derivative of 0."""
+    ...
 
 
 # --- rectifiers ------------------------------------------------------------------------------------------------------
@@ -135,8 +144,9 @@ def _spoken(t: Tensor) -> str:
 
 
 @pointwise(
-    grad={"input": lambda g, input, threshold: where(input <= threshold, 0.0, g)},
+    grad={"input": lambda g, input, threshold: _gate(g, input, ~(input <= threshold))},
     node="ThresholdBackward0",
+    check=refusals.not_implemented("threshold_cpu", "bool", "complex"),
 )
 def _threshold(input: Tensor, threshold: Number, value: Number) -> Tensor:
     """Returns the values above the threshold, ``value`` elsewhere."""
@@ -169,11 +179,11 @@ def _no_hardtanh(keys: Any, common: DType) -> None:
     if common.category == BOOL:
         raise RuntimeError("Bool inputs not supported for hardtanh")
     if common.category == COMPLEX:
-        raise NotImplementedError(f"\"hardtanh_cpu\" not implemented for '{common.legacy}'")
+        raise NotImplementedError("clamp is not supported for complex types")
 
 
 @pointwise(
-    grad={"input": lambda g, input, low, high: where((input > low) & (input < high), g, 0.0)},
+    grad={"input": lambda g, input, low, high: _gate(g, input, (input > low) & (input < high))},
     node="HardtanhBackward0",
     check=_no_hardtanh,
 )
@@ -203,7 +213,8 @@ def relu6_(input: Tensor) -> Tensor:
 
 
 @pointwise(
-    grad={"input": lambda g, input: where((input > -3) & (input < 3), g / 6, 0.0)}, check=_floats("hardsigmoid_cpu")
+    grad={"input": lambda g, input: _gate(g / 6, input, (input > -3) & (input < 3))},
+    check=_floats("hardsigmoid_cpu"),
 )
 def _hardsigmoid(input: Tensor) -> Tensor:
     """Returns ``relu6(input + 3) / 6``."""
@@ -222,45 +233,6 @@ def _hardswish(input: Tensor) -> Tensor:
 
 hardsigmoid, hardswish = _hardsigmoid, _hardswish
 hardsigmoid_, hardswish_ = _inplace_of(_hardsigmoid), _inplace_of(_hardswish)
-
-
-@pointwise(
-    grad={"input": lambda g, input, lambd: where((input > lambd) | (input < -lambd), g, 0.0)},
-    node="HardshrinkBackward0",
-    inplace=False,
-    check=_floats("hardshrink_cpu"),
-)
-def _hardshrink(input: Tensor, lambd: float) -> Tensor:
-    """Returns the values outside a band around 0, 0 within."""
-    ...
-
-
-@composite(method=True, out=True)
-def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
-    """Returns the values, those within ``lambd`` of 0 replaced by 0.
-
-    >>> torch.hardshrink(torch.tensor([-1.0, 0.25]))
-    tensor([-1.,  0.])
-    """
-    return _hardshrink(input, lambd)
-
-
-@pointwise(
-    grad={"input": lambda g, input, lambd: where((input > lambd) | (input < -lambd), g, 0.0)},
-    node="SoftshrinkBackward0",
-    inplace=False,
-    check=_floats("softshrink_cpu"),
-)
-def _softshrink(input: Tensor, lambd: float) -> Tensor:
-    """Returns the values moved towards 0 by ``lambd``."""
-    ...
-
-
-def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
-    """Returns the values moved towards 0 by ``lambd``; RuntimeError for a negative one."""
-    if lambd < 0:
-        raise RuntimeError(f"lambda must be greater or equal to 0, but found to be {lambd:g}.")
-    return _softshrink(input, lambd)
 
 
 # --- smooth ones -----------------------------------------------------------------------------------------------------
@@ -452,7 +424,21 @@ def _logsigmoid(input: Tensor) -> Tensor:
     ...
 
 
-logsigmoid = _logsigmoid
+def log_sigmoid(input: Tensor) -> Tensor:
+    """Returns ``log(sigmoid(input))`` without overflow."""
+    return _logsigmoid(input)
+
+
+def glu(input: Tensor, dim: int = -1) -> Tensor:
+    """Returns the first half along ``dim`` times the sigmoid of the second."""
+    if input.dim() == 0:
+        raise RuntimeError("glu does not support scalars because halving size must be even")
+    size = input.size(dim)
+    if size % 2:
+        raise RuntimeError(f"Halving dimension must be even, but dimension {dim % input.dim()} is size {size}")
+    _floats("glu_cpu")([], input._key.dtype)
+    first, second = input.narrow(dim, 0, size // 2), input.narrow(dim, size // 2, size // 2)
+    return first * second.sigmoid()
 
 
 def softsign(input: Tensor) -> Tensor:
@@ -460,6 +446,5 @@ def softsign(input: Tensor) -> Tensor:
     return input / (input.abs() + 1)
 
 
-def tanhshrink(input: Tensor) -> Tensor:
-    """Returns ``input - tanh(input)``."""
-    return input - tanh(input)
+#: `torch.nn.functional`'s forms of what is here, with ``out=``.
+WITH_OUT = {f.__name__: with_out(f) for f in (gelu, glu, log_sigmoid, softplus)}

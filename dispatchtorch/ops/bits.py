@@ -121,6 +121,10 @@ def bitwise_right_shift(input: Tensor | Number, other: Tensor | Number) -> Tenso
     ...
 
 
+for _entry in (bitwise_and, bitwise_or, bitwise_xor, bitwise_left_shift, bitwise_right_shift):
+    _entry.op.number_first_out = False  # type: ignore[attr-defined]  # an entry is a function that knows its op
+
+
 def _invert(self: Tensor) -> Tensor:
     if self._key.dtype.category >= FLOATING:
         raise TypeError("~ (operator.invert) is only implemented on integer and Boolean-type tensors")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from dispatchtorch._base.dtypes import BOOL, INTEGRAL, DType
+from dispatchtorch._base.dtypes import BOOL, COMPLEX, INTEGRAL, DType, promote
 from dispatchtorch.dispatch.table import FUNCTIONS, METHODS, composite, pointwise
 from dispatchtorch.ops import refusals
 from dispatchtorch.ops.choose import masked_fill, where
 from dispatchtorch.ops.compare import ge, le
 from dispatchtorch.ops.pointwise import Number, Operand, _zeros, conj_of
 from dispatchtorch.ops.samples import Maker, Sample, binary, unary
+from dispatchtorch.tensor.key import Key
 from dispatchtorch.tensor.tensor import Tensor
 
 # --- bounds ----------------------------------------------------------------------------------------------------------
@@ -37,6 +38,16 @@ def _clamp_name(node: Any) -> str:
     return "ClampBackward0" if tensors else "ClampBackward1"
 
 
+def _clampable(keys: Any, common: DType) -> None:
+    """Raises torch's error for complex numbers, and for truth values between truth values, in its kernels' names."""
+    low, high = (isinstance(k, Key) for k in keys[1:3])
+    side = "" if keys[1] is not None and keys[2] is not None else "_min" if keys[2] is None else "_max"
+    if common.category == BOOL and (side == "" or not (low or high)):
+        raise NotImplementedError(f"\"clamp{side}{'' if low or high else '_scalar'}_cpu\" not implemented for 'Bool'")
+    if common.category == COMPLEX:
+        raise NotImplementedError("clamp is not supported for complex types")
+
+
 @pointwise(
     grad={
         "input": lambda g, input, min, max: where(_inside(input, min, max), g, 0.0),
@@ -44,7 +55,7 @@ def _clamp_name(node: Any) -> str:
         "max": _max_backward,
     },
     node=_clamp_name,
-    check=refusals.not_complex("clamp is not supported for complex types", NotImplementedError),
+    check=_clampable,
 )
 def _clamp(input: Tensor, min: Tensor | Number | None = None, max: Tensor | Number | None = None) -> Tensor:
     """Returns the values, no less than ``min`` and no more than ``max``."""
@@ -88,8 +99,24 @@ def _one_sided(t: Tensor, name: str, bound: Operand) -> Tensor:
     return t
 
 
+def _no_complex_bound(name: str, kernel: str, input: Any, bound: Operand) -> None:
+    """Raises torch's errors for what is no tensor and for complex tensors."""
+    argument = name[-3:]
+    if not isinstance(input, Tensor):
+        raise TypeError(
+            f"{name}() received an invalid combination of arguments - got ({type(input).__name__}, "
+            f"{type(bound).__name__}), but expected one of:\n"
+            f" * (Tensor input, Tensor {argument}, *, Tensor out = None)\n"
+            f" * (Tensor input, Number {argument}, *, Tensor out = None)\n"
+        )
+    if isinstance(bound, Tensor) and COMPLEX in (input._key.dtype.category, bound._key.dtype.category):
+        common = promote(input._key.dtype, bound._key.dtype)
+        raise NotImplementedError(f"\"{kernel}_cpu\" not implemented for '{common.legacy}'")
+
+
 def clamp_min_(input: Tensor, min: Operand) -> Tensor:
     """Bounds from below in place."""
+    _no_complex_bound("clamp_min", "maximum", input, min)
     return _clamp_inplace(input, min, None)  # type: ignore[no-any-return]  # derived by the decorator
 
 
@@ -100,11 +127,13 @@ def clamp_min(input: Tensor, min: Operand) -> Tensor:
     >>> torch.clamp_min(torch.tensor([-2.0, 0.5]), 0)
     tensor([0.0000, 0.5000])
     """
+    _no_complex_bound("clamp_min", "maximum", input, min)
     return _one_sided(_clamp(input, min, None), "ClampMin", min)
 
 
 def clamp_max_(input: Tensor, max: Operand) -> Tensor:
     """Bounds from above in place."""
+    _no_complex_bound("clamp_max", "minimum", input, max)
     return _clamp_inplace(input, None, max)  # type: ignore[no-any-return]  # derived by the decorator
 
 
@@ -115,6 +144,7 @@ def clamp_max(input: Tensor, max: Operand) -> Tensor:
     >>> torch.clamp_max(torch.tensor([-2.0, 0.5]), 0)
     tensor([-2.,  0.])
     """
+    _no_complex_bound("clamp_max", "minimum", input, max)
     return _one_sided(_clamp(input, None, max), "ClampMax", max)
 
 

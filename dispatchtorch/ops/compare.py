@@ -168,6 +168,11 @@ def isclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-
     >>> torch.isclose(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 2.1]))
     tensor([ True, False])
     """
+    for position, (argument, value) in enumerate((("input", input), ("other", other)), 1):
+        if not isinstance(value, Tensor):
+            raise TypeError(
+                f"isclose(): argument '{argument}' (position {position}) must be Tensor, not {type(value).__name__}"
+            )
     if input._key.dtype is not other._key.dtype:
         raise RuntimeError(f"{input._key.dtype.legacy} did not match {other._key.dtype.legacy}")
     if rtol < 0:
@@ -195,6 +200,11 @@ def allclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e
     >>> torch.allclose(torch.tensor([1.0]), torch.tensor([1.0 + 1e-7]))
     True
     """
+    for position, (argument, value) in enumerate((("input", input), ("other", other)), 1):
+        if not isinstance(value, Tensor):
+            raise TypeError(
+                f"allclose(): argument '{argument}' (position {position}) must be Tensor, not {type(value).__name__}"
+            )
     return bool(isclose(input, other, rtol, atol, equal_nan).all().item())
 
 

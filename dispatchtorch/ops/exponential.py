@@ -181,6 +181,7 @@ def _xlogy_backward(g: Tensor, input: Operand, other: Operand) -> Tensor:
 @pointwise(
     grad={"input": _xlogy_backward, "other": lambda g, input, other: g * (input / other)},
     dtype="float",
+    check=refusals.not_implemented("xlogy_cpu", "complex"),
     samples=binary(low=0.5),
 )
 def xlogy(input: Tensor | Number, other: Tensor | Number) -> Tensor:

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from dispatchtorch._base.dtypes import COMPLEX, FLOATING, DType
-from dispatchtorch.dispatch.table import FUNCTIONS, METHODS, composite, pointwise, primitive
+from dispatchtorch.dispatch.table import FUNCTIONS, composite, pointwise, primitive
 from dispatchtorch.ops import refusals, return_types
 from dispatchtorch.ops.choose import where
 from dispatchtorch.ops.pointwise import _zeros, conj_of
@@ -122,7 +122,4 @@ def frexp(input: Tensor) -> tuple[Tensor, Tensor]:
     if input._key.dtype.category != FLOATING:
         raise RuntimeError("torch.frexp() only supports floating-point dtypes")
     mantissa, exponent = _frexp(input)
-    return FrexpResult((mantissa, exponent))  # type: ignore[return-value]  # a named tuple
-
-
-FUNCTIONS["ldexp_"] = METHODS["ldexp_"]
+    return FrexpResult((mantissa, exponent))

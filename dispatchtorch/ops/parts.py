@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from dispatchtorch._base.dtypes import COMPLEX, FLOATING
-from dispatchtorch.dispatch.table import FUNCTIONS, composite, pointwise, primitive
+from dispatchtorch.dispatch.table import FUNCTIONS, composite, pointwise, primitive, with_out
 from dispatchtorch.ops.choose import masked_fill
 from dispatchtorch.ops.pointwise import _zeros, conj_of
 from dispatchtorch.ops.samples import Maker, Sample, unary
@@ -74,7 +75,13 @@ def _complex(real: Tensor, imag: Tensor) -> Tensor:
     ...
 
 
-def _check_parts(first: Tensor, second: Tensor) -> None:
+def _check_parts(name: str, first: Any, second: Any) -> None:
+    for position, value in enumerate((first, second)):
+        if not isinstance(value, Tensor):
+            argument = (("real", "imag") if name == "complex" else ("abs", "angle"))[position]
+            raise TypeError(
+                f"{name}(): argument '{argument}' (position {position + 1}) must be Tensor, not {type(value).__name__}"
+            )
     one, two = first._key.dtype, second._key.dtype
     if not {one.name, two.name} <= {"float16", "float32", "float64"}:
         raise RuntimeError(
@@ -84,16 +91,38 @@ def _check_parts(first: Tensor, second: Tensor) -> None:
         raise RuntimeError(
             f"Expected object of scalar type {one.legacy} but got scalar type {two.legacy} for second argument"
         )
+    if one.name == "float16":
+        if name == "polar":
+            raise NotImplementedError("\"polar_cpu\" not implemented for 'Half'")
+        raise NotImplementedError(
+            "complex(): complex32 is no dtype here; parts of float16 have to become float32 first"
+        )
 
 
-@composite(out=True, samples=_complex_samples)
+def _into(kind: Any) -> Any:
+    """Returns the function with ``out=``, which has to be of the very dtype."""
+
+    @functools.wraps(kind)
+    def public(first: Tensor, second: Tensor, *, out: Tensor | None = None) -> Tensor:
+        made: Tensor = kind(first, second)
+        if out is not None and out._key.dtype is not made._key.dtype:
+            raise RuntimeError(
+                f"Expected object of scalar type {made._key.dtype.legacy} but got scalar type {out._key.dtype.legacy} "
+                "for argument 'out'"
+            )
+        return made if out is None else with_out(lambda: made)(out=out)
+
+    return public
+
+
+@composite(samples=_complex_samples)
 def complex(real: Tensor, imag: Tensor) -> Tensor:
     """Returns complex numbers of their real and imaginary parts, which broadcast.
 
     >>> torch.complex(torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0]))
     tensor([1.+3.j, 2.+4.j])
     """
-    _check_parts(real, imag)
+    _check_parts("complex", real, imag)
     return _complex(*FUNCTIONS["broadcast_tensors"](real, imag))
 
 
@@ -102,12 +131,15 @@ def _polar_samples(make: Maker) -> Any:
     yield Sample((make(3, 1, low=0.5), make(4)))
 
 
-@composite(out=True, samples=_polar_samples)
+@composite(samples=_polar_samples)
 def polar(abs: Tensor, angle: Tensor) -> Tensor:
     """Returns complex numbers of their absolute values and angles in radians, which broadcast.
 
     >>> torch.polar(torch.tensor([2.0]), torch.tensor([0.0]))
     tensor([2.+0.j])
     """
-    _check_parts(abs, angle)
+    _check_parts("polar", abs, angle)
     return complex(abs * FUNCTIONS["cos"](angle), abs * FUNCTIONS["sin"](angle))
+
+
+FUNCTIONS["complex"], FUNCTIONS["polar"] = _into(complex), _into(polar)

@@ -132,6 +132,12 @@ def rsub(input: Tensor, other: Operand, *, alpha: Number = 1) -> Tensor:
     >>> torch.rsub(torch.tensor([1.0, 2.0]), 1)
     tensor([ 0., -1.])
     """
+    if not isinstance(input, Tensor):
+        raise TypeError(
+            f"rsub() received an invalid combination of arguments - got ({type(input).__name__}, "
+            f"{type(other).__name__}), but expected one of:\n * (Tensor input, Tensor other, *, Number alpha = 1)\n"
+            " * (Tensor input, Number other, Number alpha = 1)\n"
+        )
     return _rsub(input if _is_one(alpha) else _scaled(input, alpha, input, other), other)
 
 
@@ -267,6 +273,9 @@ def remainder(input: Tensor | Number, other: Tensor | Number) -> Tensor:
     ...
 
 
+remainder.op.number_first_out = False  # type: ignore[attr-defined]  # an entry is a function that knows its op
+
+
 @pointwise(
     grad={"input": lambda g: g, "other": lambda g, input, other: -g * _div_trunc(input, other)},
     node=lambda node: "FmodBackward0" if node.edges[1] is None else "FmodBackward1",
@@ -302,6 +311,7 @@ def reciprocal(input: Tensor) -> Tensor:
         "tensor1": lambda g, tensor2, value: g * conj_of(tensor2 * value),
         "tensor2": lambda g, tensor1, value: g * conj_of(tensor1 * value),
     },
+    check=refusals.not_implemented("addcmul_cpu_out", "bool"),
 )
 def _addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, value: Number) -> Tensor:
     """Returns ``input + value * tensor1 * tensor2``."""

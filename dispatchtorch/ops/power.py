@@ -104,6 +104,15 @@ def _refuse_negative(input: Tensor, other: Any) -> None:
         raise RuntimeError("Integers to negative integer powers are not allowed.")
 
 
+def _no_tensor(name: str, input: Any, exponent: Any) -> TypeError:
+    return TypeError(
+        f"{name}() received an invalid combination of arguments - got ({type(input).__name__}, "
+        f"{type(exponent).__name__}), but expected one of:\n * (Tensor input, Tensor exponent, *, Tensor out = None)\n"
+        " * (Number self, Tensor exponent, *, Tensor out = None)\n"
+        " * (Tensor input, Number exponent, *, Tensor out = None)\n"
+    )
+
+
 def pow_(input: Tensor, exponent: Operand) -> Tensor:
     """Raises to a power in place."""
     if isinstance(exponent, Tensor):
@@ -121,6 +130,8 @@ def pow(input: Operand, exponent: Operand) -> Tensor:
     tensor([1., 8.])
     """
     if not isinstance(input, Tensor):
+        if not isinstance(exponent, Tensor) and isinstance(input, NUMBERS) and isinstance(exponent, NUMBERS):
+            raise _no_tensor("pow", input, exponent)
         return _pow_base(input, exponent)
     if isinstance(exponent, Tensor):
         return _pow(input, exponent)
@@ -142,17 +153,36 @@ def _power(self: Tensor, other: Any) -> Any:
 
 
 def _rpow(self: Tensor, other: Any) -> Any:
+    if isinstance(other, Tensor):
+        return _pow(other, self)
     return _pow_base(other, self) if isinstance(other, NUMBERS) else NotImplemented
 
 
-@composite(method=True, out=True, inplace=True)
-def float_power(input: Operand, exponent: Operand) -> Tensor:
-    """Returns ``input ** exponent`` computed in float64 (complex128 where either is complex)."""
+def _wide_of(input: Operand, exponent: Operand) -> Any:
     category = max(
         t._key.dtype.category if isinstance(t, Tensor) else COMPLEX if isinstance(t, complex) else FLOATING
         for t in (input, exponent)
     )
-    wide = complex128 if category == COMPLEX else float64
+    return complex128 if category == COMPLEX else float64
+
+
+def float_power_(input: Tensor, exponent: Operand) -> Tensor:
+    """Raises to a power in place; RuntimeError where the tensor is not of the result's dtype."""
+    wide = _wide_of(input, exponent)
+    if input._key.dtype is not wide:
+        raise RuntimeError(
+            f"the base given to float_power_ has dtype {input._key.dtype.legacy} but the operation's result requires "
+            f"dtype {wide.legacy}"
+        )
+    return pow_(input, exponent.to(wide) if isinstance(exponent, Tensor) else exponent)
+
+
+@composite(method=True, out=True, inplace=float_power_)
+def float_power(input: Operand, exponent: Operand) -> Tensor:
+    """Returns ``input ** exponent`` computed in float64 (complex128 where either is complex)."""
+    if not isinstance(input, Tensor) and not isinstance(exponent, Tensor):
+        raise _no_tensor("float_power", input, exponent)
+    wide = _wide_of(input, exponent)
     base = input.to(wide) if isinstance(input, Tensor) else input
     return pow(base, exponent.to(wide) if isinstance(exponent, Tensor) else exponent)
 

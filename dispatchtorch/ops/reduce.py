@@ -131,6 +131,8 @@ def nansum(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: DTy
     """Returns sums in which nan counts as zero."""
     if input._key.dtype.category < 2:
         return FUNCTIONS["sum"](input, dim, keepdim, dtype=dtype)  # type: ignore[no-any-return]  # an entry of the table
+    if input._key.dtype.category == 3:
+        raise RuntimeError("nansum on CPU does not support complex inputs")
     return _nansum(input, dims_of(dim, len(input._a.shape)), keepdim, dtype or input._key.dtype)
 
 

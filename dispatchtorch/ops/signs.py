@@ -54,6 +54,16 @@ def abs(input: Tensor) -> Tensor:
     ...
 
 
+def abs_(input: Tensor) -> Tensor:
+    """Writes absolute values; RuntimeError for complex tensors."""
+    if input._key.dtype.category == COMPLEX:
+        raise RuntimeError("In-place abs is not supported for complex tensors.")
+    return abs.inplace(input)  # type: ignore[attr-defined, no-any-return]  # derived by the decorator
+
+
+METHODS["abs_"] = abs_
+
+
 @pointwise(
     grad={"input": lambda g: _zeros(g)},
     check=refusals.not_complex(
@@ -101,6 +111,7 @@ def _copysign_backward(g: Tensor, input: Tensor, out: Tensor) -> Tensor:
     grad={"input": _copysign_backward, "other": lambda g: _zeros(g)},
     node=lambda node: "CopysignBackward1" if node.edges[1] is None else "CopysignBackward0",
     dtype="float",
+    check=refusals.not_implemented("copysign_cpu", "complex"),
     samples=binary(low=0.5),
 )
 def copysign(input: Tensor, other: Tensor | Number) -> Tensor:

@@ -190,14 +190,20 @@ def rsqrt(a: Any) -> Any:
 
 @bare
 def addcmul(a: Any, b: Any, c: Any, value: Any) -> Any:
-    """Returns ``a + value * b * c``."""
+    """Returns ``a + value * b * c``; half precision is rounded once, at the end."""
+    if b.dtype.itemsize == 2 and b.dtype.kind in "fV":
+        wide = np.multiply(b.astype(np.float32), np.float32(value)) * c.astype(np.float32)
+        return np.add(a.astype(np.float32), wide, out=...).astype(a.dtype)
     out = np.multiply(b, c, out=...) if value == 1 else np.multiply((b * value).astype(b.dtype, copy=False), c, out=...)
     return np.add(a, out, out=...)
 
 
 @bare
 def addcdiv(a: Any, b: Any, c: Any, value: Any) -> Any:
-    """Returns ``a + value * b / c``."""
+    """Returns ``a + value * b / c``; half precision is rounded once, at the end."""
+    if b.dtype.itemsize == 2 and b.dtype.kind in "fV":
+        wide = np.multiply(b.astype(np.float32), np.float32(value)) / c.astype(np.float32)
+        return np.add(a.astype(np.float32), wide, out=...).astype(a.dtype)
     out = np.divide(b if value == 1 else b * value, c, out=...)
     return np.add(a, out, out=...)
 

@@ -8,6 +8,7 @@ from typing import Any
 from dispatchtorch._base.dtypes import DType
 from dispatchtorch.dispatch.table import FUNCTIONS
 from dispatchtorch.ops import activation as ops
+from dispatchtorch.ops import shrink
 from dispatchtorch.random import streams
 from dispatchtorch.random.generator import default_generator
 from dispatchtorch.tensor import interop
@@ -22,8 +23,11 @@ __all__ = [
 
 celu_, elu_, hardtanh_, leaky_relu_ = ops.celu_, ops.elu_, ops.hardtanh_, ops.leaky_relu_
 selu_, threshold_, relu_ = ops.selu_, ops.threshold_, FUNCTIONS["relu_"]
-gelu, hardshrink, logsigmoid, prelu = ops.gelu, ops.hardshrink, ops.logsigmoid, ops.prelu
-softplus, softshrink, softsign, tanhshrink = ops.softplus, ops.softshrink, ops.softsign, ops.tanhshrink
+gelu, hardshrink, logsigmoid, prelu = (
+    ops.WITH_OUT["gelu"], FUNCTIONS["hardshrink"], ops.WITH_OUT["log_sigmoid"], ops.prelu,
+)  # fmt: skip
+softplus, softshrink = ops.WITH_OUT["softplus"], shrink.softshrink_out
+softsign, tanhshrink = ops.softsign, shrink.tanhshrink
 
 
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
@@ -104,13 +108,7 @@ def tanh(input: Tensor) -> Tensor:
 
 def glu(input: Tensor, dim: int = -1) -> Tensor:
     """Returns the first half along ``dim`` times the sigmoid of the second."""
-    if input.dim() == 0:
-        raise RuntimeError("glu does not support scalars because halving size must be even")
-    size = input.size(dim)
-    if size % 2:
-        raise RuntimeError(f"Halving dimension must be even, but dimension {dim % input.dim()} is size {size}")
-    first, second = input.narrow(dim, 0, size // 2), input.narrow(dim, size // 2, size // 2)
-    return first * second.sigmoid()
+    return ops.glu(input, dim)
 
 
 def _drawn_slopes(input: Tensor, lower: float, upper: float) -> Tensor:
@@ -128,6 +126,8 @@ def rrelu(
         raise RuntimeError("Lower bound should be less than or equal to the upper bound")
     if not training:
         return leaky_relu(input, (lower + upper) / 2, inplace)
+    if input.dtype.name not in ("float32", "float64", "bfloat16"):
+        raise NotImplementedError(f"\"rrelu_with_noise_out_cpu\" not implemented for '{input.dtype.legacy}'")
     slopes = _drawn_slopes(input, lower, upper)
     return input.mul_(slopes) if inplace else input * slopes
 

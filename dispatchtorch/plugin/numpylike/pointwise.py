@@ -82,13 +82,26 @@ def rsqrt(xp: Any, a: Any) -> Any:
     return xp.reciprocal(xp.sqrt(a))
 
 
+def _wide(xp: Any, a: Any) -> Any:
+    """Returns half precision in float32, in which PyTorch computes what has several steps; anything else as it is."""
+    return a.astype(xp.float32) if getattr(a, "dtype", None) is not None and _is_half(xp, a) else a
+
+
+def _is_half(xp: Any, a: Any) -> bool:
+    return bool(a.dtype.itemsize == 2 and _is_float(xp, a))
+
+
 @kernel
 def _addcmul(xp: Any, a: Any, b: Any, c: Any, value: Any) -> Any:
+    if _is_half(xp, a):
+        return (_wide(xp, a) + value * _wide(xp, b) * _wide(xp, c)).astype(a.dtype)
     return a + (value * b).astype(b.dtype) * c
 
 
 @kernel
 def _addcdiv(xp: Any, a: Any, b: Any, c: Any, value: Any) -> Any:
+    if _is_half(xp, a):
+        return (_wide(xp, a) + value * _wide(xp, b) / _wide(xp, c)).astype(a.dtype)
     return a + value * b / c
 
 
@@ -157,6 +170,8 @@ def _nan_to_num(xp: Any, a: Any, nan: Any, posinf: Any, neginf: Any) -> Any:
 
 @kernel
 def _lerp(xp: Any, a: Any, b: Any, weight: Any) -> Any:
+    if _is_half(xp, a):
+        return _lerp(xp, _wide(xp, a), _wide(xp, b), _wide(xp, weight)).astype(a.dtype)
     span = b - a
     near, far = a + weight * span, b - span * (1 - weight)
     return xp.where(xp.abs(weight) < 0.5, near, far)
@@ -249,6 +264,11 @@ def relu(xp: Any, a: Any) -> Any:
 @kernel
 def _relu_backward(xp: Any, g: Any, out: Any) -> Any:
     return xp.where(out <= 0, xp.zeros_like(g), g)
+
+
+@kernel
+def _gate(xp: Any, g: Any, a: Any, keep: Any) -> Any:
+    return xp.where(keep, g, xp.zeros_like(g))
 
 
 @kernel
