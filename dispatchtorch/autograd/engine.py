@@ -9,6 +9,7 @@ waits any more, or, where somebody is told about it by a hook, as soon as nothin
 
 from __future__ import annotations
 
+import itertools
 import sys
 import threading
 from collections.abc import Sequence
@@ -20,9 +21,10 @@ from dispatchtorch.autograd.callbacks import call_hooks, call_post_hooks, call_p
 from dispatchtorch.dispatch.modes import modes
 from dispatchtorch.dispatch.node import Node
 from dispatchtorch.tensor.key import intern_key
+from dispatchtorch.tensor.sparse import SparseTensor
 from dispatchtorch.tensor.tensor import Parameter, Tensor, extra_of, wrap
 
-__all__ = ["run", "will_run", "zeros"]
+__all__ = ["current_walk", "is_whole_walk", "run", "will_run", "zeros"]
 
 _HELD: Final = (
     3  # references to a gradient that only the engine holds: its slot's, the caller's, getrefcount's argument
@@ -52,7 +54,7 @@ def run(
     grads: Any
     before, outer = modes.grad, _current.walk
     modes.grad = modes.recording if create_graph else False
-    _current.walk = (roots, scope)
+    _current.walk = (next_walk(), roots, scope)
     try:
         for root, g in zip(roots, gradients, strict=True):
             _send(root._edge or root, g, heap, waiting, leaves, watched, None, 0)
@@ -126,6 +128,7 @@ class _Current(threading.local):
 
 
 _current: Final = _Current()
+next_walk: Final = itertools.count(1).__next__
 
 
 def will_run(tensors: Sequence[Tensor]) -> tuple[Any, list[bool]]:
@@ -137,8 +140,8 @@ def will_run(tensors: Sequence[Tensor]) -> tuple[Any, list[bool]]:
     if walk is None:
         raise RuntimeError("expected this hook to be called inside a backward call")
     if not tensors:
-        return id(walk), []
-    roots, scope = walk
+        return walk[0], []
+    number, roots, scope = walk
     nodes = _below([r._edge[0] if type(r._edge) is tuple else r._edge for r in roots if r._edge is not None])
     if scope is None:
         reached = {id(n) for n in nodes}
@@ -147,7 +150,19 @@ def will_run(tensors: Sequence[Tensor]) -> tuple[Any, list[bool]]:
     else:
         reached = scope.useful | {at if isinstance(at, int) else at[0] for at in scope.targets}
     places = [_place(t) for t in tensors]
-    return id(walk), [(at if isinstance(at, int) else at[0]) in reached for at in places]
+    return number, [(at if isinstance(at, int) else at[0]) in reached for at in places]
+
+
+def current_walk() -> int | None:
+    """Returns the number of the walk this is called in; None outside of one."""
+    walk = _current.walk
+    return None if walk is None else walk[0]
+
+
+def is_whole_walk() -> bool:
+    """Returns whether the walk this is called in is for all leaves, not for inputs that were named."""
+    walk = _current.walk
+    return walk is None or walk[2] is None
 
 
 def _run_special(node: Any, g: Any, retain_graph: bool) -> Any:
@@ -309,6 +324,8 @@ def _finish(slot: list[Any], scope: _Scope | None) -> None:
         if not _is_ours(slot, g):
             g = g.clone()
         extra.grad = g.detach() if g._key.requires else g
+    elif type(old) is SparseTensor and type(g) is not SparseTensor:
+        extra.grad = old + g  # dense from now on
     else:
         old.add_(g)
     if extra.post_hooks:

@@ -12,6 +12,7 @@ from dispatchtorch._base.dtypes import (
 from dispatchtorch.dispatch.lifting import lifted
 from dispatchtorch.dispatch.modes import modes
 from dispatchtorch.dispatch.op import DTYPE, LIST, STATIC, TENSOR, Op
+from dispatchtorch.dispatch.overriding import dispatch, overloaded_args, public_function, state
 from dispatchtorch.dispatch.promotion import NUMBERS, MixedBackendsError, leading_key, pointwise_kernel, recover
 from dispatchtorch.dispatch.record import record, refresh, requires
 from dispatchtorch.dispatch.resolve import kernel_for, result_key
@@ -95,9 +96,9 @@ def _raw_pointwise(op: Op, keys: tuple[Any, ...], raws: list[Any]) -> tuple[Any,
 
 def general(op: Op, args: Sequence[Any]) -> Any:
     """Returns the result of calling an op with all its arguments in the schema's order."""
-    foreign = next((a for a in args if not isinstance(a, Tensor) and hasattr(type(a), "__torch_function__")), None)
-    if foreign is not None:
-        return type(foreign).__torch_function__(op.body, (type(foreign),), tuple(args), {})
+    found = () if state.off else overloaded_args(args)
+    if found and not (op.name.startswith("_") and isinstance(found[0], Tensor)):
+        return dispatch(public_function(op.name.strip("_")) or op.entry, found, tuple(args), {})
     try:
         raw, lead, result = raw_result(op, args)
     except MixedBackendsError:

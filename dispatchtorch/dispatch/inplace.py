@@ -10,6 +10,7 @@ from dispatchtorch.dispatch.general import raw_result
 from dispatchtorch.dispatch.lifting import lifted_beside
 from dispatchtorch.dispatch.modes import modes
 from dispatchtorch.dispatch.op import TENSOR, Op
+from dispatchtorch.dispatch.overriding import dispatch, overloaded_args, public_function, state
 from dispatchtorch.dispatch.promotion import MixedBackendsError, widens
 from dispatchtorch.dispatch.record import check_inplace, keep_out, make_node, rebase, refresh, requires
 from dispatchtorch.dispatch.resolve import kernel_for
@@ -118,6 +119,10 @@ def write_raw(t: Tensor, raw: Any) -> None:
 
 def inplace(op: Op, args: Sequence[Any]) -> Tensor:
     """Returns the first argument after the op's result was written into it, with its history."""
+    found = () if state.off else overloaded_args(args)
+    if found:
+        public = public_function(op.name.strip("_") + "_") or op.entry
+        return dispatch(public, found, tuple(args), {})  # type: ignore[no-any-return]  # whatever the class answers
     t: Tensor = args[0]
     for value, kind in zip(args, op.kinds, strict=True):
         if kind == TENSOR and isinstance(value, Tensor) and value._key.view and not (value is t and _is_odd_view(t)):

@@ -8,6 +8,7 @@ from typing import Any
 from dispatchtorch._base.dtypes import FLOATING, DType
 from dispatchtorch.dispatch.modes import modes
 from dispatchtorch.dispatch.op import Op
+from dispatchtorch.dispatch.overriding import dispatch, overloaded_args, public_function, state
 from dispatchtorch.dispatch.record import record, refresh
 from dispatchtorch.dispatch.sparse import redirect
 from dispatchtorch.tensor.lens import Lens
@@ -111,8 +112,9 @@ def _recast(
 
 
 def _foreign(op: Op, entry: Callable[..., Any], input: Any, args: tuple[Any, ...]) -> Any:
-    if hasattr(type(input), "__torch_function__"):
-        return type(input).__torch_function__(entry, (type(input),), (input, *args), {})
+    found = overloaded_args((input,))
+    if found and not state.off:
+        return dispatch(public_function(op.name.strip("_")) or entry, found, (input, *args), {})
     raise TypeError(f"{op.name.strip('_')}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
 
 

@@ -52,6 +52,7 @@ def _describe(self: Tensor, *, tensor_contents: Any = None) -> str:
         device=None if silent else str(key.device),
         requires_grad=key.requires,
         grad_fn=None if node is None else node.name().rpartition("::")[2],
+        head="tensor" if type(self).__module__.partition(".")[0] == __name__.partition(".")[0] else type(self).__name__,
     )
     return "Parameter containing:\n" + text if isinstance(self, Parameter) else text
 
