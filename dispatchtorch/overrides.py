@@ -54,8 +54,8 @@ _IGNORED: Final = frozenset(
         "as_tensor", "can_cast", "compile", "from_dlpack", "from_file", "from_numpy", "frombuffer",
         "get_default_device", "get_default_dtype", "get_num_threads", "get_rng_state", "initial_seed",
         "is_grad_enabled", "is_inference_mode_enabled", "is_storage", "is_tensor", "is_warn_always_enabled",
-        "manual_seed", "promote_types", "result_type", "seed", "set_default_device", "set_default_dtype", "set_grad_enabled",
-        "set_num_threads", "set_printoptions", "set_rng_state", "typename", "vmap",
+        "manual_seed", "promote_types", "result_type", "seed", "set_default_device", "set_default_dtype",
+        "set_grad_enabled", "set_num_threads", "set_printoptions", "set_rng_state", "typename", "vmap",
     }
 )  # fmt: skip
 _LIFE: Final = frozenset(
