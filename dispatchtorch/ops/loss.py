@@ -14,7 +14,7 @@ from dispatchtorch.dispatch.table import composite, primitive
 from dispatchtorch.ops.samples import Maker, Sample, Sampler
 from dispatchtorch.tensor.tensor import Tensor, read
 
-__all__ = ["cross_entropy_loss", "nll_loss_nd", "reduce"]
+__all__ = ["cross_entropy_loss", "nll_loss_nd", "reduce", "reduction_named"]
 
 Rule = Callable[..., Tensor]
 
@@ -24,6 +24,15 @@ def reduce(loss: Tensor, reduction: str) -> Tensor:
     if reduction == "mean":
         return loss.mean()
     return loss.sum() if reduction == "sum" else loss
+
+
+def reduction_named(reduction: int | str) -> str:
+    """Returns the reduction that torch's number for it means; a word is one already."""
+    if isinstance(reduction, str):
+        return reduction
+    if reduction not in (0, 1, 2):
+        raise ValueError(f"{reduction} is not a valid value for reduction")
+    return ("none", "mean", "sum")[reduction]
 
 
 def _pair(low: float = -2.0, high: float = 2.0) -> Sampler:

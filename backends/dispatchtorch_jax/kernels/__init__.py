@@ -9,13 +9,25 @@ from __future__ import annotations
 from typing import Final
 
 from dispatchtorch.plugin import Kernel
-from dispatchtorch_jax.kernels import conv, create, distinct, division, factors, index, recurrences, recurrent, special
+from dispatchtorch_jax.kernels import (
+    conv,
+    create,
+    ctc,
+    distinct,
+    division,
+    factors,
+    index,
+    recurrences,
+    recurrent,
+    special,
+)
 
 __all__ = ["EAGER", "KERNELS"]
 
 KERNELS: Final[dict[str, Kernel]] = {
     **conv.KERNELS,
     **create.KERNELS,
+    **ctc.KERNELS,
     **distinct.KERNELS,
     **division.KERNELS,
     **factors.KERNELS,

@@ -4,10 +4,12 @@ from dispatchtorch.nn.functional import (
     activation,
     affine,
     attention,
+    classes,
     conv,
     dropping,
     loss,
     margin,
+    norm_pool,
     normalization,
     padding,
     pool,
@@ -17,10 +19,12 @@ from dispatchtorch.nn.functional import (
 from dispatchtorch.nn.functional.activation import *  # noqa: F403 - each family lists its names
 from dispatchtorch.nn.functional.affine import *  # noqa: F403 - as above
 from dispatchtorch.nn.functional.attention import *  # noqa: F403 - as above
+from dispatchtorch.nn.functional.classes import *  # noqa: F403 - as above
 from dispatchtorch.nn.functional.conv import *  # noqa: F403 - as above
 from dispatchtorch.nn.functional.dropping import *  # noqa: F403 - as above
 from dispatchtorch.nn.functional.loss import *  # noqa: F403 - as above
 from dispatchtorch.nn.functional.margin import *  # noqa: F403 - as above
+from dispatchtorch.nn.functional.norm_pool import *  # noqa: F403 - as above
 from dispatchtorch.nn.functional.normalization import *  # noqa: F403 - as above
 from dispatchtorch.nn.functional.padding import *  # noqa: F403 - as above
 from dispatchtorch.nn.functional.pool import *  # noqa: F403 - as above
@@ -28,17 +32,7 @@ from dispatchtorch.nn.functional.resampling import *  # noqa: F403 - as above
 from dispatchtorch.nn.functional.vision import *  # noqa: F403 - as above
 
 _FAMILIES = (
-    activation,
-    affine,
-    attention,
-    conv,
-    dropping,
-    loss,
-    margin,
-    normalization,
-    padding,
-    pool,
-    resampling,
-    vision,
-)
+    activation, affine, attention, classes, conv, dropping, loss, margin, norm_pool, normalization, padding,
+    pool, resampling, vision,
+)  # fmt: skip
 __all__ = sorted({name for family in _FAMILIES for name in family.__all__})

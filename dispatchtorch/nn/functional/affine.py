@@ -2,37 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+import warnings
+from typing import Any, Final
 
 from dispatchtorch.autograd.grad_mode import no_grad
 from dispatchtorch.dispatch.table import FUNCTIONS
+from dispatchtorch.ops import bags
+from dispatchtorch.ops.distances import bilinear
 from dispatchtorch.ops.matmul import _linear
 from dispatchtorch.tensor.tensor import Tensor
 
-__all__ = ["bilinear", "embedding", "linear", "one_hot"]
+__all__ = ["bilinear", "embedding", "embedding_bag", "linear", "one_hot"]
 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Returns ``input @ weight.T + bias``."""
     return _linear(input, weight, bias)
-
-
-def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Returns ``input1 @ weight[k] @ input2 + bias[k]`` for each output k."""
-    lead = input1.shape[:-1]
-    if lead != input2.shape[:-1]:
-        for d, (a, b) in enumerate(zip(lead, input2.shape[:-1], strict=False)):
-            if a != b:
-                raise RuntimeError(f"bilinear(): input batch dimensions do not match at dim {d}: got {a} and {b}")
-    outs, first, second = weight.shape
-    for name, have, want in (("input1", input1, first), ("input2", input2, second)):
-        if have.size(-1) != want:
-            raise RuntimeError(
-                f"bilinear(): {name} size does not match weight size: got {have.size(-1)} but expected {want}"
-            )
-    a, b = input1.reshape(-1, 1, 1, first), input2.reshape(-1, 1, second, 1)
-    out = ((a @ weight) @ b).reshape(*lead, outs)
-    return out if bias is None else out + bias
 
 
 def embedding(
@@ -65,6 +50,74 @@ def _shorten(weight: Tensor, indices: Tensor, max_norm: float, norm_type: float)
         rows = weight[chosen]
         lengths = rows.norm(norm_type, 1, keepdim=True)
         weight[chosen] = rows * (max_norm / (lengths + 1e-7)).masked_fill(lengths <= max_norm, 1.0)
+
+
+_MODES: Final = {"sum": 0, "mean": 1, "max": 2}
+
+
+def embedding_bag(
+    input: Tensor,
+    weight: Tensor,
+    offsets: Tensor | None = None,
+    max_norm: float | None = None,
+    norm_type: float = 2,
+    scale_grad_by_freq: bool = False,
+    mode: str = "mean",
+    sparse: bool = False,
+    per_sample_weights: Tensor | None = None,
+    include_last_offset: bool = False,
+    padding_idx: int | None = None,
+) -> Tensor:
+    """Returns sums, means or maxima of the rows that each bag of indices names: rows of ``input``, or from ``offsets``."""
+    if str(weight.dtype) == "torch.int64" and input.is_floating_point():
+        warnings.warn(
+            "Argument order of nn.functional.embedding_bag was changed. Usage `embedding_bag(weight, input, ...)` is "
+            "deprecated, and should now be `embedding_bag(input, weight, ...)`.",
+            stacklevel=2,
+        )
+        weight, input = input, weight
+    if per_sample_weights is not None and input.size() != per_sample_weights.size():
+        raise ValueError(
+            f"embedding_bag: If per_sample_weights ({per_sample_weights.shape}) is not None, then it must have the "
+            f"same shape as the input ({input.shape})"
+        )
+    if weight.dim() != 2:
+        raise ValueError(f"weight has to be a 2D Tensor, but got Tensor of dimension {weight.dim()}")
+    if input.dim() == 2:
+        if offsets is not None:
+            raise ValueError(
+                "if input is 2D, then offsets has to be None, as input is treated is a mini-batch of fixed length "
+                f"sequences. However, found offsets of type {type(offsets)}"
+            )
+        count, width = (int(n) for n in input.shape)
+        starts = [i * width for i in range(count)]
+        offsets = FUNCTIONS["tensor"](starts, dtype=input.dtype, device=input.device)
+        include_last_offset = False
+        input = input.reshape(-1)
+        per_sample_weights = None if per_sample_weights is None else per_sample_weights.reshape(-1)
+    elif input.dim() != 1:
+        raise ValueError(f"input has to be 1D or 2D Tensor, but got Tensor of dimension {input.dim()}")
+    elif offsets is None:
+        raise ValueError("offsets has to be a 1D Tensor but got None")
+    elif offsets.dim() != 1:
+        raise ValueError("offsets has to be a 1D Tensor")
+    if mode not in _MODES:
+        raise ValueError("mode has to be one of sum, mean or max")
+    if mode == "max" and scale_grad_by_freq:
+        raise ValueError("max mode does not support scaling the gradient by the frequency")
+    if mode == "max" and sparse:
+        raise ValueError("max mode does not support sparse weights")
+    if max_norm is not None:
+        _shorten(weight, input, max_norm, norm_type)
+    if per_sample_weights is not None and mode != "sum":
+        raise NotImplementedError(
+            "embedding_bag: per_sample_weights was not None. per_sample_weights is only supported for mode='sum' (got "
+            f"mode='{mode}'). Please open a feature request on GitHub."
+        )
+    return bags.embedding_bag(
+        weight, input, offsets, scale_grad_by_freq, _MODES[mode], sparse, per_sample_weights, include_last_offset,
+        padding_idx,
+    )[0]  # fmt: skip
 
 
 def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Sequence
 
 from dispatchtorch.nn.functional.reduction import checked, chosen, reduced
+from dispatchtorch.ops import ctc, distances
 from dispatchtorch.ops import loss as ops
 from dispatchtorch.tensor.sizes import broadcast_shapes
 from dispatchtorch.tensor.tensor import Tensor, read
 
 __all__ = [
-    "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "gaussian_nll_loss", "huber_loss",
-    "kl_div", "l1_loss", "mse_loss", "nll_loss", "poisson_nll_loss", "smooth_l1_loss", "soft_margin_loss",
+    "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "ctc_loss", "gaussian_nll_loss",
+    "huber_loss", "kl_div", "l1_loss", "mse_loss", "nll_loss", "poisson_nll_loss", "smooth_l1_loss", "soft_margin_loss",
 ]  # fmt: skip
 
 
@@ -179,7 +181,7 @@ def binary_cross_entropy_with_logits(
     kind = chosen(reduction, size_average, reduce)
     if target.size() != input.size():
         raise ValueError(f"Target size ({target.size()}) must be the same as input size ({input.size()})")
-    return ops._binary_cross_entropy_with_logits(input, target, kind, weight, pos_weight)
+    return distances.binary_cross_entropy_with_logits(input, target, weight, pos_weight, kind)
 
 
 def kl_div(
@@ -202,14 +204,9 @@ def kl_div(
             "'batchmean' in the next major release.",
             stacklevel=2,
         )
-    if log_target:
-        loss = target.exp() * (target - input)
-    else:
-        loss = target.xlogy(target) - target * input
-    if reduction == "batchmean":
-        total = loss.sum()
-        return total / input.size()[0] if input.dim() else total
-    return reduced(loss, reduction)
+    kind = "sum" if reduction == "batchmean" else checked(reduction)
+    loss = distances.kl_div(input, target, kind, log_target=log_target)
+    return loss / input.size()[0] if reduction == "batchmean" and input.dim() else loss
 
 
 def poisson_nll_loss(
@@ -224,11 +221,7 @@ def poisson_nll_loss(
 ) -> Tensor:
     """Returns the negative log likelihood of counts under a Poisson distribution."""
     kind = chosen(reduction, size_average, reduce)
-    loss = input.exp() - target * input if log_input else input - target * (input + eps).log()
-    if full:
-        stirling = target * target.log() - target + 0.5 * (2 * math.pi * target).log()
-        loss = loss + stirling.masked_fill(target <= 1, 0)
-    return reduced(loss, kind)
+    return distances.poisson_nll_loss(input, target, log_input, full, eps, kind)
 
 
 def gaussian_nll_loss(
@@ -268,3 +261,21 @@ def soft_margin_loss(
     """Returns the mean of ``log(1 + exp(-target * input))``."""
     kind = chosen(reduction, size_average, reduce)
     return reduced((-target * input).exp().log1p(), kind)
+
+
+def ctc_loss(
+    log_probs: Tensor,
+    targets: Tensor,
+    input_lengths: Tensor | Sequence[int],
+    target_lengths: Tensor | Sequence[int],
+    blank: int = 0,
+    reduction: str = "mean",
+    zero_infinity: bool = False,
+) -> Tensor:
+    """Returns minus the log likelihood of labels (N, S), or all in a row, under log probabilities (T, N, C) or (T, C).
+
+    The mean is taken over losses divided by their numbers of labels.
+    """
+    kind = checked(reduction)
+    number = ("none", "mean", "sum").index(kind)
+    return ctc.ctc_loss(log_probs, targets, input_lengths, target_lengths, blank, number, zero_infinity)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dispatchtorch.nn.functional.reduction import chosen, reduced
+from dispatchtorch.ops import distances as ops
+from dispatchtorch.ops.distances import cosine_similarity, pairwise_distance, triplet_of
 from dispatchtorch.tensor.tensor import Tensor
 
 __all__ = [
@@ -21,18 +23,6 @@ def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12, o
     return result if out is None else out.copy_(result)
 
 
-def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
-    """Returns the cosine of the angle between vectors along ``dim``."""
-    first = (x1 * x1).sum(dim, True).sqrt().clamp(min=eps)
-    second = (x2 * x2).sum(dim, True).sqrt().clamp(min=eps)
-    return ((x1 / first) * (x2 / second)).sum(dim)
-
-
-def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Tensor:
-    """Returns the p-norm of ``x1 - x2 + eps`` along the last dim."""
-    return (x1 - x2 + eps).norm(p, -1, keepdim=keepdim)
-
-
 def hinge_embedding_loss(
     input: Tensor,
     target: Tensor,
@@ -43,8 +33,7 @@ def hinge_embedding_loss(
 ) -> Tensor:
     """Returns the mean of distances where the target is 1, of ``max(0, margin - distance)`` where it is -1."""
     kind = chosen(reduction, size_average, reduce)
-    apart = (margin - input).clamp_min(0).masked_fill(target == 1, 0.0)
-    return reduced(apart + input.masked_fill(target == -1, 0.0), kind)
+    return ops.hinge_embedding_loss(input, target, margin, kind)
 
 
 def margin_ranking_loss(
@@ -63,7 +52,7 @@ def margin_ranking_loss(
             "margin_ranking_loss : All input tensors should have same dimension but got sizes: "
             f"input1: {input1.size()}, input2: {input2.size()}, target: {target.size()} "
         )
-    return reduced((-target * (input1 - input2) + margin).clamp_min(0), kind)
+    return ops.margin_ranking_loss(input1, input2, target, margin, kind)
 
 
 def cosine_embedding_loss(
@@ -77,15 +66,7 @@ def cosine_embedding_loss(
 ) -> Tensor:
     """Returns the mean of ``1 - cosine`` for pairs that belong together, ``max(0, cosine - margin)`` for others."""
     kind = chosen(reduction, size_average, reduce)
-    if target.dim() > 1:
-        raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
-    small, dim = 1e-12, target.dim()
-    product = (input1 * input2).sum(dim)
-    scale = (((input1 * input1).sum(dim) + small) * ((input2 * input2).sum(dim) + small)).sqrt()
-    cosine = product / scale
-    together = (1 - cosine).masked_fill(target != 1, 0.0)
-    apart = (cosine - margin).clamp_min(0).masked_fill(target != -1, 0.0)
-    return reduced(together + apart, kind)
+    return ops.cosine_embedding_loss(input1, input2, target, margin, kind)
 
 
 def triplet_margin_loss(
@@ -104,26 +85,7 @@ def triplet_margin_loss(
     kind = chosen(reduction, size_average, reduce)
     if margin <= 0:
         raise ValueError(f"margin must be greater than 0, got {margin}")
-
-    def distance(a: Tensor, b: Tensor) -> Tensor:
-        return pairwise_distance(a, b, float(p), eps)
-
-    return _triplet(anchor, positive, negative, distance, margin, swap, kind)
-
-
-def _triplet(
-    anchor: Tensor,
-    positive: Tensor,
-    negative: Tensor,
-    distance: Callable[[Tensor, Tensor], Tensor],
-    margin: float,
-    swap: bool,
-    reduction: str,
-) -> Tensor:
-    near, far = distance(anchor, positive), distance(anchor, negative)
-    if swap:
-        far = far.minimum(distance(positive, negative))
-    return reduced((near - far + margin).clamp_min(0), reduction)
+    return ops.triplet_margin_loss(anchor, positive, negative, margin, p, eps, swap, kind)
 
 
 def triplet_margin_with_distance_loss(
@@ -139,7 +101,7 @@ def triplet_margin_with_distance_loss(
     """Returns `triplet_margin_loss` with any distance."""
     if margin <= 0:
         raise ValueError(f"margin must be greater than 0, got {margin}")
-    return _triplet(anchor, positive, negative, distance_function or pairwise_distance, margin, swap, reduction)
+    return triplet_of(anchor, positive, negative, distance_function or pairwise_distance, margin, swap, reduction)
 
 
 def multi_margin_loss(

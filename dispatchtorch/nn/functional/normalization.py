@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from dispatchtorch.nn.functional.padding import pad
+from dispatchtorch.nn.functional.pool import avg_pool2d, avg_pool3d
 from dispatchtorch.ops import norm as ops
 from dispatchtorch.tensor.tensor import Tensor
 
-__all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "rms_norm"]
+__all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "local_response_norm", "rms_norm"]
 
 
 def layer_norm(
@@ -84,3 +86,21 @@ def instance_norm(
         if spatial == 1:
             raise ValueError(f"Expected more than 1 spatial element when training, got input size {input.size()}")
     return ops.instance_norm(input, weight, bias, running_mean, running_var, use_input_stats, momentum, eps)
+
+
+def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
+    """Returns the input over a power of the mean square of ``size`` channels around each."""
+    dim = input.dim()
+    if dim < 3:
+        raise ValueError(f"Expected 3D or higher dimensionality                          input (got {dim} dimensions)")
+    if input.numel() == 0:
+        return input
+    square = input * input
+    if dim == 3:
+        padded = pad(square.unsqueeze(1), (0, 0, size // 2, (size - 1) // 2))
+        mean = avg_pool2d(padded, (size, 1), stride=1).squeeze(1)
+    else:
+        n, c, first = input.shape[:3]
+        padded = pad(square.view(n, 1, c, first, -1), (0, 0, 0, 0, size // 2, (size - 1) // 2))
+        mean = avg_pool3d(padded, (size, 1, 1), stride=1).squeeze(1).view(input.shape)
+    return input / (mean * alpha + k) ** beta

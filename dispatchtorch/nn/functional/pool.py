@@ -9,9 +9,24 @@ from dispatchtorch.ops.pooling import adaptive_avg_pool1d, avg_pool1d
 from dispatchtorch.tensor.tensor import Tensor
 
 __all__ = [
-    "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "adaptive_max_pool1d", "adaptive_max_pool2d",
-    "adaptive_max_pool3d", "avg_pool1d", "avg_pool2d", "avg_pool3d", "max_pool1d", "max_pool1d_with_indices",
-    "max_pool2d", "max_pool2d_with_indices", "max_pool3d", "max_pool3d_with_indices",
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "adaptive_avg_pool3d",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool1d_with_indices",
+    "adaptive_max_pool2d",
+    "adaptive_max_pool2d_with_indices",
+    "adaptive_max_pool3d",
+    "adaptive_max_pool3d_with_indices",
+    "avg_pool1d",
+    "avg_pool2d",
+    "avg_pool3d",
+    "max_pool1d",
+    "max_pool1d_with_indices",
+    "max_pool2d",
+    "max_pool2d_with_indices",
+    "max_pool3d",
+    "max_pool3d_with_indices",
 ]  # fmt: skip
 
 IntOrInts = int | Sequence[int]
@@ -157,3 +172,24 @@ def adaptive_max_pool3d(
     """Returns the largest of ``output_size`` windows that cover (N, C, D, H, W); perhaps their flat places too."""
     found = ops.adaptive_max(3, input, output_size)
     return found if return_indices else found[0]
+
+
+def adaptive_max_pool1d_with_indices(
+    input: Tensor, output_size: Sizes, return_indices: bool = False
+) -> tuple[Tensor, Tensor]:
+    """Returns the largest of ``output_size`` windows that cover (N, C, L), and their flat places."""
+    return ops.adaptive_max(1, input, output_size)
+
+
+def adaptive_max_pool2d_with_indices(
+    input: Tensor, output_size: Sizes, return_indices: bool = False
+) -> tuple[Tensor, Tensor]:
+    """Returns the largest of ``output_size`` windows that cover (N, C, H, W), and their flat places."""
+    return ops.adaptive_max(2, input, output_size)
+
+
+def adaptive_max_pool3d_with_indices(
+    input: Tensor, output_size: Sizes, return_indices: bool = False
+) -> tuple[Tensor, Tensor]:
+    """Returns the largest of ``output_size`` windows that cover (N, C, D, H, W), and their flat places."""
+    return ops.adaptive_max(3, input, output_size)

@@ -1,4 +1,4 @@
-"""Normalisation that needs no running statistics: layer, group and rms."""
+"""Normalisation that needs no running statistics: layer, group, rms, and by neighbouring channels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dispatchtorch.nn.functional import normalization as F
 from dispatchtorch.nn.modules.module import Module
 from dispatchtorch.tensor.tensor import Tensor
 
-__all__ = ["GroupNorm", "LayerNorm", "RMSNorm"]
+__all__ = ["CrossMapLRN2d", "GroupNorm", "LayerNorm", "LocalResponseNorm", "RMSNorm"]
 
 
 def _sizes(shape: int | Sequence[int]) -> tuple[int, ...]:
@@ -143,3 +143,42 @@ class GroupNorm(Module):
             f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}, "
             f"bias={self.bias is not None}"
         )
+
+
+class LocalResponseNorm(Module):
+    """The input over a power of the mean square of ``size`` channels around each."""
+
+    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> None:
+        super().__init__()
+        self.size = size
+        self.alpha = alpha
+        self.beta = beta
+        self.k = k
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Returns the normalised input."""
+        return F.local_response_norm(input, self.size, self.alpha, self.beta, self.k)
+
+    def extra_repr(self) -> str:
+        """Returns the settings."""
+        return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
+
+
+class CrossMapLRN2d(LocalResponseNorm):
+    """`LocalResponseNorm` as Torch 7 had it: the first channel stays in the window of all that come after it."""
+
+    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1) -> None:
+        super().__init__(size, alpha, beta, k)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Returns the normalised input (N, C, H, W)."""
+        if input.dim() != 4:
+            raise ValueError(f"CrossMapLRN2d: Expected input to be 4D, got {input.dim()}D instead.")
+        n, c, h, w = input.shape
+        reach = int((self.size - 1) / 2 + 1)
+        window = input.new_tensor(
+            [[float(j < i + reach and (i <= reach or j == 0 or j > i - reach)) for j in range(c)] for i in range(c)]
+        )
+        squares = window @ (input * input).reshape(n, c, -1)
+        scale = squares.reshape(n, c, h, w) * (self.alpha / self.size) + self.k
+        return input * scale**-self.beta

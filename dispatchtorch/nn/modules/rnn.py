@@ -185,7 +185,7 @@ class RNNBase(Module):
 
     def _zeros(self, input: Tensor, batch: int) -> Any:
         """Returns the states that a layer begins with."""
-        return input.new_zeros(self._expected(input, None, self.hidden_size)[:1] + (batch, self.hidden_size))
+        return input.new_zeros((*self._expected(input, None, self.hidden_size)[:1], batch, self.hidden_size))
 
     def _check_ndim(self, input: Tensor) -> None:
         if input.dim() not in (2, 3):
@@ -319,13 +319,11 @@ class LSTM(RNNBase):
     def _batched_states(self, hx: Any, batched: bool) -> Any:
         if hx is None:
             return None
-        if batched and (hx[0].dim() != 3 or hx[1].dim() != 3):
+        kind, wanted = ("batched 3-D", 3) if batched else ("unbatched 2-D", 2)
+        first, second = hx[0].dim(), hx[1].dim()
+        if first != wanted or second != wanted:
             raise RuntimeError(
-                f"For batched 3-D input, hx and cx should also be 3-D but got ({hx[0].dim()}-D, {hx[1].dim()}-D) tensors"
-            )
-        if not batched and (hx[0].dim() != 2 or hx[1].dim() != 2):
-            raise RuntimeError(
-                f"For unbatched 2-D input, hx and cx should also be 2-D but got ({hx[0].dim()}-D, {hx[1].dim()}-D) tensors"
+                f"For {kind} input, hx and cx should also be {wanted}-D but got ({first}-D, {second}-D) tensors"
             )
         return hx if batched else (hx[0].unsqueeze(1), hx[1].unsqueeze(1))
 

@@ -12,12 +12,12 @@ from typing import Any
 from dispatchtorch.plugin.numpylike import kernel
 from dispatchtorch.plugin.numpylike.conv import wide
 
-__all__ = ["recur", "recur_backward"]
+__all__ = ["loop", "recur", "recur_backward"]
 
 Scan = Callable[[Any, Any, Any, bool], tuple[Any, Any]]
 
 
-def _loop(xp: Any) -> Scan:
+def loop(xp: Any) -> Scan:
     """Returns the walk as a plain loop."""
 
     def scan(step: Any, carry: Any, sequences: Any, reverse: bool) -> tuple[Any, Any]:
@@ -203,7 +203,7 @@ def _walk(xp: Any, scan: Scan, step: Any, carry: Any, rows: Any, gates: Any, rev
 def _recurrent(
     xp: Any, x: Any, h: Any, w: Any, mode: str, reverse: bool, b: Any, r: Any, c: Any, mask: Any
 ) -> tuple[Any, ...]:
-    return recur(xp, _loop(xp), x, h, w, mode, reverse, b, r, c, mask)
+    return recur(xp, loop(xp), x, h, w, mode, reverse, b, r, c, mask)
 
 
 @kernel
@@ -222,4 +222,4 @@ def _recurrent_backward(
     mask: Any,
     cells: Any,
 ) -> tuple[Any, ...]:
-    return recur_backward(xp, _loop(xp), grads, x, h, w, out, cells, mode, reverse, b, r, c, mask)
+    return recur_backward(xp, loop(xp), grads, x, h, w, out, cells, mode, reverse, b, r, c, mask)
