@@ -6,6 +6,7 @@ from math import prod
 from typing import Any
 
 from dispatchtorch._base.dtypes import DType
+from dispatchtorch.batching.errors import NO_DATA, DataDependentError
 from dispatchtorch.tensor.tensor import Tensor
 
 __all__ = ["Batched"]
@@ -52,6 +53,12 @@ class Batched:
     def __getitem__(self, index: Any) -> Batched:
         where = index if isinstance(index, tuple) else (index,)
         return Batched(self.inner[(slice(None), *where) if self.batched else where], self.batched)
+
+    def _unknown(self, *args: Any) -> Any:
+        """Raises DataDependentError: a check of values is left out, as where a library only traces."""
+        raise DataDependentError(NO_DATA)
+
+    all = any = min = max = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __bool__ = __array__ = _unknown
 
     def __add__(self, other: Any) -> Batched:
         if isinstance(other, Batched):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any, ClassVar, Final, Literal
 
 from dispatchtorch._base.device import Device
@@ -129,7 +130,8 @@ class Namespace:
         if a.batched:
             sizes = tuple(shape)
             if -1 in sizes:
-                sizes = tuple([a.size if n == -1 else n for n in sizes])
+                rest = prod([n for n in sizes if n != -1])
+                sizes = tuple([a.size // max(rest, 1) if n == -1 else n for n in sizes])
             return Batched(a.inner.reshape((a.inner._a.shape[0], *sizes)), True)
         return Batched(a.inner.reshape(tuple(shape)), False)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from dispatchtorch.dispatch.lifting import lift, wrapping
 from dispatchtorch.dispatch.table import FUNCTIONS, METHODS, composite, primitive
 from dispatchtorch.dispatch.table import view as declare_view
 from dispatchtorch.ops.samples import Maker, Sample
@@ -389,7 +390,8 @@ METHODS["__iter__"] = _iterate
 
 def _written(input: Tensor, part: Any, src: Tensor, op: str, node: str) -> Tensor:
     """Returns a copy of ``input`` in which the part that ``part`` views is ``src``."""
-    out = METHODS["clone"](input)
+    over = wrapping((input._key, src._key))
+    out = METHODS["clone"](input if over is None else lift(input, over))
     target = part(out)
     if tuple(target._a.shape) != tuple(src._a.shape):
         raise RuntimeError(

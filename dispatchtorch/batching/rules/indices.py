@@ -76,6 +76,14 @@ def index_backward(op: Op, size: int, g: Batched, indices: Sequence[Batched], sh
 # --- along one dimension ----------------------------------------------------------------------------------------------
 
 
+@rule("_masked_fill_tensor")
+def masked_fill(op: Op, size: int, a: Batched, mask: Batched, value: Batched) -> Batched:
+    """Returns the examples with a number of their own wherever their mask is set."""
+    rank = max(a.ndim, mask.ndim)
+    given = [padded(t, rank) for t in (mask, value, a)]
+    return Batched(TABLE["_where"].entry(*given), True)
+
+
 @rule("_gather")
 def gather(op: Op, size: int, a: Batched, dim: int, index: Batched) -> Batched:
     """Returns the examples' elements along a dimension."""
@@ -158,7 +166,11 @@ def embedding(op: Op, size: int, weight: Batched, indices: Batched, padding_idx:
     rows, width = weight.shape
     places = front(indices, size) + examples(size, weight.inner, indices.ndim) * rows
     table = TABLE["_index_select"].entry(fold(weight.inner, 0), 0, places.reshape((-1,)))
-    return Batched(table.reshape((size, *indices.shape, width)), True)
+    table = table.reshape((size, *indices.shape, width))
+    if padding_idx >= 0:  # the row that is padding has no gradient
+        is_padding = (front(indices, size) == padding_idx).unsqueeze(-1)
+        table = TABLE["_where"].entry(is_padding, table.detach(), table)
+    return Batched(table, True)
 
 
 @rule("_embedding_backward")

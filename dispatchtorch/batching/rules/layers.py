@@ -78,9 +78,17 @@ def _folding(op: Op, size: int, *args: Any) -> Any:
     return batched([unfold(o, 0, size) for o in out] if several else unfold(out, 0, size))
 
 
-for _name in ("_max_pool", "_adaptive_max_pool", "_avg_pool", "_avg_pool_backward", "_adaptive_avg_pool",
+for _name in ("_im2col", "_col2im", "_max_pool", "_adaptive_max_pool", "_avg_pool", "_avg_pool_backward", "_adaptive_avg_pool",
               "_adaptive_avg_pool_backward"):  # fmt: skip
     RULES[_name] = _folding
+
+
+@rule("_taps")
+def taps(op: Op, size: int, a: Batched, axis: int, *tables: Batched | None) -> Batched:
+    """Returns the examples resampled along a dimension by tables that all share."""
+    if any(t is not None and t.batched for t in tables):
+        return RULES["*"](op, size, a, axis, *tables)  # type: ignore[no-any-return]  # a rule
+    return Batched(op.entry(a.inner, axis + 1 if axis >= 0 else axis, *[_bare(t) for t in tables]), True)
 
 
 @rule("_layer_norm")

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from dispatchtorch.batching.array import Batched
-from dispatchtorch.batching.rules.layout import RULES, fold, front, rule, unfold
+from dispatchtorch.batching.rules.layout import RULES, fold, front, padded, rule, unfold
 from dispatchtorch.dispatch.op import Op
 from dispatchtorch.tensor.tensor import Tensor
 
 __all__: list[str] = []
+
+
+@rule("_mse_loss", "_smooth_l1_loss", "_huber_loss", "_binary_cross_entropy", "_binary_cross_entropy_with_logits")
+def elementwise_loss(op: Op, size: int, *args: Any) -> Batched:
+    """Returns the losses of the examples: those of all elements at once, then reduced an example."""
+    at = op.params.index("reduction")
+    rank = max([a.ndim for a in args if isinstance(a, Batched)])
+    given = [padded(a, rank) if isinstance(a, Batched) else a for a in args]
+    losses = op.entry(*given[:at], "none", *given[at + 1 :])
+    if args[at] == "none":
+        return Batched(losses, True)
+    flat: Tensor = losses.reshape((size, -1)) if losses._a.size else losses.reshape((size, 0))
+    return Batched(flat.sum(1) if args[at] == "sum" else flat.mean(1), True)
 
 
 @rule("_nll_loss")

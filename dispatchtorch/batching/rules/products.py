@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from math import prod
+from typing import Any
+
 from dispatchtorch.batching.array import Batched
-from dispatchtorch.batching.rules.layout import RULES, front, padded, rule
+from dispatchtorch.batching.rules.layout import RULES, batched, front, padded, rule
 from dispatchtorch.dispatch.op import TABLE, Op
 from dispatchtorch.tensor.tensor import Tensor
 
@@ -56,9 +59,8 @@ def fold_tn(op: Op, size: int, a: Batched, b: Batched) -> Batched:
     """Returns the products over all dimensions but the last."""
 
     def flat(t: Batched) -> Batched:
-        if t.batched:
-            return Batched(t.inner.reshape((size, -1 if t.size else 0, t.shape[-1])), True)
-        return Batched(t.inner.reshape((-1 if t.size else 0, t.shape[-1])), False)
+        shape = (prod(t.shape[:-1]), t.shape[-1])
+        return Batched(t.inner.reshape((size, *shape) if t.batched else shape), t.batched)
 
     return _product(_turned(flat(a)), flat(b))
 
@@ -80,10 +82,10 @@ def linear(op: Op, size: int, a: Batched, weight: Batched, bias: Batched | None 
 
 
 @rule("_solve")
-def solve(op: Op, size: int, a: Batched, b: Batched) -> Batched:
+def solve(op: Op, size: int, a: Batched, b: Batched) -> Any:
     """Returns the solutions of the examples' systems."""
     rank = max(a.ndim, b.ndim)
-    return Batched(op.entry(_ranked(a, rank, size), _ranked(b, rank, size)), True)
+    return batched(op.entry(_ranked(a, rank, size), _ranked(b, rank, size)))
 
 
 @rule("_solve_triangular")
@@ -91,6 +93,13 @@ def solve_triangular(op: Op, size: int, a: Batched, b: Batched, upper: bool, uni
     """Returns the solutions of the examples' triangular systems."""
     rank = max(a.ndim, b.ndim)
     return Batched(op.entry(_ranked(a, rank, size), _ranked(b, rank, size), upper, unitriangular), True)
+
+
+@rule("_cdist")
+def distances(op: Op, size: int, a: Batched, b: Batched, p: float) -> Batched:
+    """Returns the distances between the examples' rows."""
+    rank = max(a.ndim, b.ndim)
+    return Batched(op.entry(_ranked(a, rank, size), _ranked(b, rank, size), p), True)
 
 
 def _ranked(a: Batched, rank: int, size: int) -> Tensor:

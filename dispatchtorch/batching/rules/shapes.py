@@ -23,7 +23,8 @@ def same(op: Op, size: int, a: Batched, *rest: Any) -> Any:
     return tuple([Batched(o, True) for o in out]) if isinstance(out, tuple) else Batched(out, True)
 
 
-for _name in ("_qr", "_svd", "_eigh"):
+for _name in ("_qr", "_svd", "_eigh", "_svdvals", "_eigvalsh", "_eig", "_matrix_exp", "_frexp", "_ldl_factor",
+              "_lu_factor", "_lu_rows", "_geqrf"):  # fmt: skip
     RULES[_name] = same
 
 

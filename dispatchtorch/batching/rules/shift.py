@@ -46,6 +46,8 @@ def _along(*positions: int) -> Any:
     return run
 
 
+for _name in ("_fft_c2c", "_fft_r2c", "_fft_c2r"):
+    RULES[_name] = _along(1)
 for _names, _positions in {
     ("_sum", "_nansum", "_mean", "_prod", "_logsumexp", "_all", "_any", "_count_nonzero", "_amax", "_amin"): (1,),
     ("_aminmax", "_var", "_std", "_var_mean", "_std_mean", "_softmax", "_log_softmax"): (1,),
