@@ -1,6 +1,6 @@
 """Views that read the same bits as another dtype: `view(dtype)`, real and imaginary parts, pairs as complex numbers.
 
-On an immutable library complex numbers and their parts alias as anywhere; other dtypes over the same bits it lacks.
+On an immutable library a storage is seen as the other dtype whenever it is read, so these views alias as anywhere.
 """
 
 from __future__ import annotations
@@ -18,12 +18,17 @@ __all__ = ["TensorLens", "imag", "real", "view_as_complex", "view_as_real", "vie
 TensorLens: TypeAlias = Lens  # what the body of a view op gets for a tensor: where its elements are
 
 
-@declare_view(native=lambda a, dtype, name: a.view(name), recast=lambda _, dtype, name: dtype, node="ViewBackward1")
-def _view_bits(input: TensorLens, dtype: DType, name: str) -> Lens:
-    raise NotImplementedError(
-        "view(dtype) reads memory as another dtype, which needs a backend whose arrays can be written in place; this "
-        "backend's arrays are immutable"
-    )
+@declare_view(
+    native=lambda a, dtype, name, ratio: a.view(name), recast=lambda _, dtype, name, ratio: dtype, node="ViewBackward1"
+)
+def _view_bits(input: TensorLens, dtype: DType, name: str, ratio: tuple[int, int]) -> Lens:
+    """Returns the same memory; ``ratio`` says how many elements of the new dtype are how many of the old one."""
+    new, old = ratio
+    if new == old:
+        return input
+    shape = (*input.shape[:-1], input.shape[-1] * new // old)
+    strides = (*[s * new // old for s in input.strides[:-1]], 1)
+    return Lens(shape, strides, input.offset * new // old)
 
 
 def view_dtype(input: Tensor, dtype: DType) -> Tensor:
@@ -45,7 +50,21 @@ def view_dtype(input: Tensor, dtype: DType) -> Tensor:
                 f"self.size(-1) must be divisible by {other // mine} to view {input._key.dtype.legacy} as "
                 f"{dtype.legacy} (different element sizes), but got {lens.shape[-1]}"
             )
-    return _view_bits(input, dtype, dtype.name)
+        if other > mine:
+            _require_divisible(input, dtype, other // mine)
+    return _view_bits(input, dtype, dtype.name, (max(mine // other, 1), max(other // mine, 1)))
+
+
+def _require_divisible(input: Tensor, dtype: DType, by: int) -> None:
+    lens = lens_of(input)
+    facts = [("storage_offset()", lens.offset)]
+    facts += [(f"stride({dim})", stride) for dim, stride in enumerate(lens.strides[:-1])]
+    for name, value in facts:
+        if value % by:
+            raise RuntimeError(
+                f"self.{name} must be divisible by {by} to view {input._key.dtype.legacy} as {dtype.legacy} (different "
+                f"element sizes), but got {value}"
+            )
 
 
 @declare_view(

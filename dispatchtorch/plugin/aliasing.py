@@ -15,7 +15,10 @@ from itertools import product
 from math import gcd, prod
 from typing import Any, TypeAlias
 
-__all__ = ["SetAt", "StridedView", "seen_as"]
+from dispatchtorch._base.dtypes import BOOL, DType, by_name, uint8
+from dispatchtorch.plugin.backend import Backend
+
+__all__ = ["SetAt", "StridedView", "seen_as", "written_as"]
 
 Array: TypeAlias = Any  # an array of the backend's library; the standard has no common base class
 
@@ -23,19 +26,39 @@ SetAt: TypeAlias = Callable[[Array, Any, Array], Array]
 """`set_at(array, index, value)`: a copy of `array` with `value` at `index`, a tuple of slices or one index array."""
 
 
-def seen_as(xp: Any, array: Array, complex_numbers: bool) -> Array:
-    """The same memory as complex numbers or as reals: complex elements are pairs of reals in a row, and the other way.
+def seen_as(backend: Backend, array: Array, dtype: DType) -> Array:
+    """The same memory as elements of another dtype; bytes at the end that fill no element are left out.
 
     An array that is what is asked for already comes back itself; any other one comes back flat.
     """
-    is_complex = array.dtype.kind == "c"
-    if is_complex is complex_numbers:
+    mine = by_name(backend.dtype_name(array))
+    if mine is dtype:
         return array
+    xp = backend.namespace
     flat = xp.reshape(array, (-1,))
-    if is_complex:
-        return xp.reshape(xp.stack([xp.real(flat), xp.imag(flat)], axis=-1), (-1,))
-    pairs = xp.reshape(flat, (-1, 2))
-    return pairs[:, 0] + 1j * pairs[:, 1]
+    if mine.is_complex:  # pairs of reals in a row
+        parts = xp.reshape(xp.stack([xp.real(flat), xp.imag(flat)], axis=-1), (-1,))
+        return seen_as(backend, parts, dtype)
+    if dtype.is_complex:
+        reals = seen_as(backend, flat, dtype.to_real())
+        pairs = xp.reshape(reals[: reals.shape[0] // 2 * 2], (-1, 2))
+        return xp.astype(pairs[:, 0] + 1j * pairs[:, 1], backend.dtype(dtype.name))
+    if mine.category == BOOL:
+        return seen_as(backend, xp.astype(flat, backend.dtype("uint8")), dtype)
+    if dtype.category == BOOL:
+        return seen_as(backend, flat, uint8) != 0
+    whole = flat.shape[0] * mine.itemsize // dtype.itemsize * dtype.itemsize // mine.itemsize
+    return backend.reinterpret(flat[:whole], backend.dtype(dtype.name))
+
+
+def written_as(backend: Backend, array: Array, base: Array) -> Array:
+    """The storage ``base`` after ``array``, what `seen_as` gave of it, was changed."""
+    xp = backend.namespace
+    own = by_name(backend.dtype_name(base))
+    back = seen_as(backend, array, own)
+    if back.size != base.size:
+        back = xp.concat([xp.reshape(back, (-1,)), xp.reshape(base, (-1,))[back.size :]])
+    return xp.reshape(back, base.shape)
 
 
 @dataclass(frozen=True, slots=True)

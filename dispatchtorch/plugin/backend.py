@@ -154,6 +154,10 @@ class Backend(ABC):
         """Returns a copy of ``array`` with ``value`` at a static ``index``."""
         raise NotImplementedError(f"backend {self.name!r} has lens aliasing but does not implement set_at()")
 
+    def reinterpret(self, array: Array, dtype: Any) -> Array:
+        """Returns the bits of a flat array as elements of another dtype, which fill it without a rest."""
+        return array.view(dtype)
+
 
 @dataclass(slots=True)
 class LadderStep:

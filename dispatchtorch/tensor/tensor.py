@@ -7,18 +7,19 @@ one they go through the lens to the base.
 
 from __future__ import annotations
 
+import threading
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from dispatchtorch._base.device import Device
 from dispatchtorch._base.dtypes import DType
-from dispatchtorch.plugin.aliasing import StridedView, seen_as
+from dispatchtorch.plugin.aliasing import StridedView, seen_as, written_as
 from dispatchtorch.plugin.backend import Array, Backend, Kernel, KernelCall
-from dispatchtorch.tensor.key import Key
+from dispatchtorch.tensor.key import Key, marking
 from dispatchtorch.tensor.lens import Lens, contiguous_strides
 from dispatchtorch.tensor.storage import Cell, Storage
 
-__all__ = ["Extra", "Parameter", "Size", "Tensor", "cell_of", "lens_of", "read", "wrap", "write"]
+__all__ = ["Extra", "Parameter", "Size", "Tensor", "cell_of", "inference", "lens_of", "marked", "read", "wrap", "write"]
 
 new = object.__new__
 
@@ -218,11 +219,25 @@ class Parameter(Tensor):
         def __init__(self, data: Tensor | None = None, requires_grad: bool = True) -> None: ...
 
 
+class _Marked(threading.local):
+    """Whether this thread is in inference mode."""
+
+    here: bool = False
+
+
+inference: Final = _Marked()
+
+
+def marked(key: Key) -> Key:
+    """Returns the key that a tensor with this one gets which is made now: in inference mode another one."""
+    return key.as_inference() if inference.here else key
+
+
 def wrap(a: Array, key: Key) -> Tensor:
     """Returns a tensor around a raw array that nobody else holds."""
     t = new(Tensor)
     t._a = a
-    t._key = key
+    t._key = key if not marking.on else marked(key)
     t._edge = t._cell = t._extra = None
     return t
 
@@ -279,18 +294,18 @@ def lens_of(t: Tensor) -> Lens:
 
 
 @lru_cache(maxsize=4096)
-def _getter(backend: Backend, lens: Lens, is_complex: bool) -> Kernel:
+def _getter(backend: Backend, lens: Lens, dtype: DType) -> Kernel:
     view, xp = StridedView(lens.shape, lens.strides, lens.offset), backend.namespace
-    return backend.bind(lambda base: view.get(xp, seen_as(xp, base, is_complex)), KernelCall("lens_get"))
+    return backend.bind(lambda base: view.get(xp, seen_as(backend, base, dtype)), KernelCall("lens_get"))
 
 
 @lru_cache(maxsize=4096)
-def _putter(backend: Backend, lens: Lens, is_complex: bool) -> Kernel:
+def _putter(backend: Backend, lens: Lens, dtype: DType) -> Kernel:
     view, xp = StridedView(lens.shape, lens.strides, lens.offset), backend.namespace
 
     def put(base: Array, value: Array) -> Array:
-        seen = view.put(xp, seen_as(xp, base, is_complex), value, backend.set_at)
-        return xp.reshape(seen_as(xp, seen, base.dtype.kind == "c"), base.shape)
+        seen = view.put(xp, seen_as(backend, base, dtype), value, backend.set_at)
+        return written_as(backend, seen, base)
 
     return backend.bind(put, KernelCall("lens_put"))
 
@@ -306,7 +321,7 @@ def read(t: Tensor) -> Array:
     assert extra is not None  # a storage on an immutable library always comes with a lens
     assert extra.lens is not None
     if extra.stamp != storage.stamp:
-        t._a = _getter(t._key.backend, extra.lens, t._key.dtype.is_complex)(storage.root)
+        t._a = _getter(t._key.backend, extra.lens, t._key.dtype)(storage.root)
         extra.stamp = storage.stamp
     return t._a
 
@@ -321,7 +336,7 @@ def write(t: Tensor, value: Array) -> None:
         storage, extra = cell.storage, t._extra
         assert extra is not None  # as above
         assert extra.lens is not None
-        storage.root = _putter(t._key.backend, extra.lens, t._key.dtype.is_complex)(storage.root, value)
+        storage.root = _putter(t._key.backend, extra.lens, t._key.dtype)(storage.root, value)
         storage.stamp += 1
         extra.stamp = storage.stamp
     t._a = value
@@ -330,7 +345,7 @@ def write(t: Tensor, value: Array) -> None:
 def view_of(t: Tensor, lens: Lens, dtype: DType | None = None) -> Tensor:
     """Returns a tensor that sees another part of the same storage; shares the version counter.
 
-    With ``dtype``, on an immutable library, complex elements are seen as pairs of reals or the other way.
+    With ``dtype`` the same memory is seen as elements of that dtype, which the lens counts.
     """
     storage = storage_of(t)
     key = t._key if dtype is None else t._key.as_dtype(dtype)
@@ -343,7 +358,7 @@ def view_of(t: Tensor, lens: Lens, dtype: DType | None = None) -> Tensor:
         v._a = key.backend.strided(root, lens.shape, lens.strides, lens.offset)
         v._extra = None
     else:
-        v._a = _getter(key.backend, lens, key.dtype.is_complex)(storage.root)
+        v._a = _getter(key.backend, lens, key.dtype)(storage.root)
         extra = v._extra = Extra()
         extra.lens, extra.stamp = lens, storage.stamp
     v._key = key.fresh(not lens.shape)
@@ -359,6 +374,8 @@ def alias_of(t: Tensor, cls: type[Tensor] = Tensor) -> Tensor:
     v = new(cls)
     v._a, v._cell, v._edge, v._extra = t._a, t._cell, None, None
     v._key = t._key.fresh(t._key.zero_dim)
+    if t._key.inference:
+        v._key = v._key.as_inference()
     if not t._key.native:
         old, extra = t._extra, Extra()
         assert old is not None  # storage_of has made it

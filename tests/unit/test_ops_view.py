@@ -141,7 +141,6 @@ def test_complex_parts_are_views():
     assert torch.view_as_complex(torch.tensor([[1.0, 2.0]])).tolist() == [1 + 2j]
 
 
-@torch.use_backend("numpy")  # arrays that cannot change have no other dtype
 def test_bits_can_be_read_as_another_dtype():
     x = torch.tensor([1.0, -1.0])
     bits = x.view(torch.int32)
@@ -149,6 +148,16 @@ def test_bits_can_be_read_as_another_dtype():
     bits[0] = 0
     assert x.tolist() == [0, -1]
     assert x.view(torch.uint8).shape == (8,)
+    x.view(torch.uint8)[4:].fill_(0)
+    assert (x.tolist(), bits.tolist()) == ([0, 0], [0, 0])
+    pairs = torch.tensor([[0, 1065353216], [0, 1073741824]], dtype=torch.int32).view(torch.float32)
+    assert pairs.t()[1].tolist() == [1, 2]
+    wide = torch.zeros(3, 4, dtype=torch.int32)
+    wide[1:, :2].view(torch.int64)[:, 0] = 2**32 + 5
+    assert wide.tolist() == [[0, 0, 0, 0], [5, 1, 0, 0], [5, 1, 0, 0]]
+    assert torch.tensor([True, False]).view(torch.uint8).tolist() == [1, 0]
+    with pytest.raises(RuntimeError, match=r"self.storage_offset\(\) must be divisible by 2 to view Float as Double"):
+        torch.zeros(9)[1:].view(torch.float64)
 
 
 def test_scatters_of_parts_leave_the_input(x):
