@@ -15,8 +15,8 @@ from dispatchtorch._base.memory_format import (
     contiguous_format,
     preserve_format,
 )
-from dispatchtorch.dispatch.inplace import require_shape
 from dispatchtorch.batching.errors import BRANCH, DataDependentError
+from dispatchtorch.dispatch.inplace import require_shape
 from dispatchtorch.dispatch.modes import modes
 from dispatchtorch.dispatch.op import TABLE
 from dispatchtorch.dispatch.record import record
@@ -224,7 +224,9 @@ def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
                 "False)"
             )
     if other is not None:
-        dtype, device, backend = other._key.dtype, other._key.device, other._key.backend.name
+        dtype, device = other._key.dtype, other._key.device
+        if self._key.backend.below is None and other._key.backend.below is None:
+            backend = other._key.backend.name
     out = self
     if device is not None or backend is not None:
         out = _relocate(out, None if device is None else Device(device), backend)

@@ -10,6 +10,7 @@ from typing import Any
 
 from dispatchtorch._base.dtypes import BOOL, COMPLEX, FLOATING, int64
 from dispatchtorch.dispatch.table import FUNCTIONS, METHODS, composite
+from dispatchtorch.ops.index import within
 from dispatchtorch.ops.samples import Maker, Sample
 from dispatchtorch.ops.scatter import _scatter_reduce
 from dispatchtorch.tensor.sizes import wrap_dim
@@ -67,8 +68,7 @@ def _slices(input: Tensor, dim: int, index: Tensor, source: Tensor, reduce: str)
         raise NotImplementedError(f"\"index_func_\" not implemented for '{input._key.dtype.legacy}'")
     flat: Any = METHODS["to"](index, int64).reshape(-1)
     size = shape[dim] if shape else 1
-    if count and not (int(flat.min()) >= 0 and int(flat.max()) < size):
-        raise IndexError("index out of range in self")
+    within(flat, size, "index out of range in self")
     if not shape:
         return 0, flat
     lone = [1] * len(shape)

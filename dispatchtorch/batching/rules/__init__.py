@@ -26,8 +26,6 @@ __all__ = ["Rules"]
 for _family in ("shift", "shapes", "products", "indices", "layers", "losses", "dynamic", "loop"):
     importlib.import_module(f"{__name__}.{_family}")
 
-_ELEMENTWISE: Final = frozenset({"_complex"})
-
 
 class Rules(Mapping[str, Kernel]):
     """The kernels of a level, made when they are asked for."""
@@ -69,7 +67,7 @@ def _kernel(op: Op, backend: Backend) -> Kernel:
     given = RULES.get(op.name)
     if given is not None:
         chosen = given
-    elif op.pointwise or op.name in _ELEMENTWISE:
+    elif op.pointwise:
         chosen = _elementwise
     elif op.decomposed:
         chosen = _body(backend)

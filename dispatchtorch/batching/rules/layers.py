@@ -78,8 +78,8 @@ def _folding(op: Op, size: int, *args: Any) -> Any:
     return batched([unfold(o, 0, size) for o in out] if several else unfold(out, 0, size))
 
 
-for _name in ("_im2col", "_col2im", "_max_pool", "_adaptive_max_pool", "_avg_pool", "_avg_pool_backward", "_adaptive_avg_pool",
-              "_adaptive_avg_pool_backward"):  # fmt: skip
+for _name in ("_im2col", "_col2im", "_max_pool", "_adaptive_max_pool", "_avg_pool", "_avg_pool_backward",
+              "_adaptive_avg_pool", "_adaptive_avg_pool_backward"):  # fmt: skip
     RULES[_name] = _folding
 
 

@@ -28,6 +28,12 @@ for _name in ("_qr", "_svd", "_eigh", "_svdvals", "_eigvalsh", "_eig", "_matrix_
     RULES[_name] = same
 
 
+@rule("_complex")
+def complex_of(op: Op, size: int, a: Batched, b: Batched) -> Batched:
+    """Returns complex numbers of two parts of one shape."""
+    return Batched(op.entry(front(a, size), front(b, size)), True)
+
+
 @rule("_copy")
 def copy(op: Op, size: int, a: Batched, source: Batched) -> Batched:
     """Returns the source in the shape and dtype of what it is written into."""
