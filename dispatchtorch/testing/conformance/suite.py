@@ -17,6 +17,7 @@ from dispatchtorch.plugin.selection import get_backend, use_backend
 from dispatchtorch.testing.conformance import contract, engine
 from dispatchtorch.testing.conformance.cases import Case, cases
 from dispatchtorch.testing.conformance.checks import ASPECTS
+from dispatchtorch.testing.conformance.reference import check, references
 from dispatchtorch.testing.goldens import load
 
 __all__ = ["DTYPES", "Conformance", "tests_of"]
@@ -62,6 +63,7 @@ class Conformance:
     aspects: ClassVar[tuple[str, ...]] = tuple(ASPECTS)
     dtypes: ClassVar[tuple[str, ...]] = DTYPES
     names: ClassVar[frozenset[str]] = frozenset()  # empty: every op
+    reference: ClassVar[bool] = True  # whether torch's own samples of its ops are asked too
 
     @pytest.fixture(autouse=True)
     def _selected(self) -> Iterator[None]:
@@ -70,7 +72,9 @@ class Conformance:
             yield
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        """Makes one test of each op, aspect and dtype."""
+        """Makes one test of each op, aspect and dtype, and one of each entry of torch's own table."""
+        if "entry" in metafunc.fixturenames:
+            self._entries(metafunc)
         if "aspect" not in metafunc.fixturenames:
             return
         backend = get_backend(self.backend)
@@ -89,6 +93,23 @@ class Conformance:
                     marks.append(pytest.mark.skip(reason=f"{backend.name} has no {dtype}"))
                 params.append(pytest.param(aspect, case, dtype, id=f"{case.name}-{aspect}-{dtype}", marks=marks))
         metafunc.parametrize(("aspect", "case", "dtype"), params)
+
+    def _entries(self, metafunc: pytest.Metafunc) -> None:
+        backend = get_backend(self.backend)
+        params = []
+        for entry in references() if self.reference and not self.names else ():
+            last = entry.rpartition(".")[2] if not entry.startswith("linalg.") else entry.replace(".", "_")
+            gap = next((g for g in backend.gaps if g.op.strip("_") in (last, entry)), None)
+            marks = [pytest.mark.xfail(reason=gap.reason, strict=False)] if gap is not None else []
+            params.append(pytest.param(entry, id=entry, marks=marks))
+        metafunc.parametrize("entry", params)
+
+    @pytest.mark.filterwarnings("ignore")
+    def test_reference(self, entry: str, record_property: Any) -> None:
+        """Calls from torch's own tests give torch's values and gradients."""
+        record_property("conformance", ("torch's samples", entry, "reference", ""))
+        for one in references()[entry]:
+            check(one)
 
     @pytest.mark.filterwarnings("ignore")
     def test_op(self, aspect: str, case: Case, dtype: str, record_property: Any) -> None:
