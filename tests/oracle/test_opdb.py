@@ -5,10 +5,10 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("expecttest")
 
-import dispatchtorch  # noqa: E402 - after the skip
-from tests.oracle.causes import cause_of  # noqa: E402 - imports torch
-from tests.oracle.opdb import ask  # noqa: E402 - imports torch
-from tests.oracle.rows import entries, full_name, rows  # noqa: E402 - imports torch
+import dispatchtorch
+from tests.oracle.causes import cause_of
+from tests.oracle.opdb import ask
+from tests.oracle.rows import entries, full_name, rows
 
 SAMPLES = {"numpy": None, "jax": 3}  # a row: a compiler sees each shape for the first time
 
