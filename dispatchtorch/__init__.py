@@ -237,6 +237,7 @@ globals().update(_FUNCTIONS)
 globals().update(_STORAGE_TYPES)
 if TYPE_CHECKING:
     from dispatchtorch._functions import *  # noqa: F403 - a stub made from the table
+    from dispatchtorch.func import vmap as vmap
     from dispatchtorch.serialization import load as load
     from dispatchtorch.serialization import save as save
 

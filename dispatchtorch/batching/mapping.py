@@ -182,7 +182,7 @@ def remove(t: Tensor, dim: int, opened: Level) -> Tensor:
         batched, inner = raw.batched, raw.inner
     if not batched:
         inner = inner.unsqueeze(0).expand((opened.size, *inner._a.shape))
-    return METHODS["movedim"](inner, 0, dim) if dim else inner  # type: ignore[no-any-return]  # a tensor
+    return METHODS["movedim"](inner, 0, dim) if dim else inner
 
 
 def _mapped(

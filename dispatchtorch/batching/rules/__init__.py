@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any
 
 from dispatchtorch._base.device import Device
 from dispatchtorch._base.dtypes import DType, float32
