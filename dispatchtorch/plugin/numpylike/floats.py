@@ -35,6 +35,6 @@ def _ldexp(xp: Any, a: Any, b: Any) -> Any:
     if xp.issubdtype(a.dtype, xp.complexfloating):
         return a * xp.power(2.0, b)
     wide, power = (a, b) if a.dtype.itemsize > 2 else (a.astype(xp.float32), b.astype(xp.float32))
-    whole = power == xp.rint(power)
+    whole = xp.isfinite(power) & (power == xp.rint(power))
     steps = xp.clip(xp.where(whole, power, xp.zeros_like(power)), -_LARGEST, _LARGEST).astype(xp.int32)
     return xp.where(whole, xp.ldexp(wide, steps), wide * xp.exp2(power)).astype(a.dtype)
