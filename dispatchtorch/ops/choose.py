@@ -150,6 +150,8 @@ def _fill(masked: bool, input: Tensor, mask: Tensor, value: Operand) -> Tensor:
             f"{len(value._a.shape)} dimension(s)."
         )
     if value._key.dtype is not dtype:
+        if value._key.dtype.category == COMPLEX and dtype.category < COMPLEX and complex(value.item()).imag:
+            raise RuntimeError(f"value cannot be converted to type {_CTYPE[dtype.name]} without overflow")
         value = value.to(dtype)
     return (_masked_fill_tensor.inplace if masked else _masked_fill_tensor)(input, mask, value)  # type: ignore[attr-defined]  # derived
 

@@ -6,7 +6,7 @@ A maximum over everything shares its gradient evenly among ties; one along a dim
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NoReturn
 
 from dispatchtorch._base.dtypes import DType
 from dispatchtorch.dispatch.table import FUNCTIONS, composite, primitive
@@ -142,7 +142,23 @@ def _min_dim(input: Tensor, dim: int, keepdim: bool) -> Tensor:
     ...
 
 
+_COMBINATION = (
+    "{name}() received an invalid combination of arguments - got ({given}), but expected one of:\n * (Tensor input, *, "
+    "Tensor out = None)\n * (Tensor input, Tensor other, *, Tensor out = None)\n * (Tensor input, int dim, bool "
+    "keepdim = False, *, tuple of Tensors out = None)\n"
+)
+
+
+def _refuse_number(name: str, input: Any, other: Any) -> NoReturn:
+    if other is None:
+        raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
+    kinds = ", ".join("Tensor" if isinstance(t, Tensor) else type(t).__name__ for t in (input, other))
+    raise TypeError(_COMBINATION.format(name=name, given=kinds))
+
+
 def _extreme(name: str, input: Tensor, dim: Any, keepdim: bool, other: Tensor | None) -> Any:
+    if not isinstance(input, Tensor):
+        _refuse_number(name, input, dim if other is None else other)
     binary = FUNCTIONS["maximum" if name == "max" else "minimum"]
     if other is not None or isinstance(dim, Tensor):
         return binary(input, dim if other is None else other)
@@ -152,12 +168,9 @@ def _extreme(name: str, input: Tensor, dim: Any, keepdim: bool, other: Tensor | 
         _refuse_all_empty(name, input)
         return (_max_all if name == "max" else _min_all)(input)
     if not isinstance(dim, int):
-        raise TypeError(
-            f"{name}() received an invalid combination of arguments - got (Tensor, {type(dim).__name__}), but expected "
-            "one of:\n * (Tensor input, *, Tensor out = None)\n * (Tensor input, Tensor other, *, Tensor out = "
-            "None)\n * (Tensor input, int dim, bool keepdim = False, *, tuple of Tensors out = None)\n"
-        )
-    _refuse_complex(f"{name}_values_cpu", dtype)
+        raise TypeError(_COMBINATION.format(name=name, given=f"Tensor, {type(dim).__name__}"))
+    if dtype.category == 3:
+        raise RuntimeError(f"{name}(): does not support complex input")
     front = wrap_dim(dim, len(input._a.shape))
     refuse_empty(name, input, front)
     op, result = (_max_dim, MaxResult) if name == "max" else (_min_dim, MinResult)

@@ -103,7 +103,8 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False)
     """
     dim = check_gather("gather", input, dim, index)
     if not index._a.size:
-        return FUNCTIONS["zeros_like"](index, dtype=input._key.dtype)  # type: ignore[no-any-return]  # an entry of the table
+        none = reshape(METHODS["narrow"](reshape(input, (-1,)), 0, 0, 0), tuple(index._a.shape))
+        return named(none, "GatherBackward0")
     if input._a.shape:
         return _gather(input, dim, index if index._a.shape else reshape(index, (1,)))
     picked = reshape(_gather(reshape(input, (1,)), 0, reshape(index, (-1,))), tuple(index._a.shape))
@@ -133,6 +134,13 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
         )
     dim = wrap_dim(dim, len(shape))
     both = broadcast_shapes((*shape[:dim], 1, *shape[dim + 1 :]), (*wanted[:dim], 1, *wanted[dim + 1 :]))
+    size = shape[dim]
+    if size:  # places are counted from the end too
+        within(
+            indices, size, f"index {{index}} is out of bounds for dimension {dim} with size {{size}}", RuntimeError,
+            negative=True,
+        )  # fmt: skip
+        indices = METHODS["remainder"](indices, size)
     mine, its = (*both[:dim], shape[dim], *both[dim + 1 :]), (*both[:dim], wanted[dim], *both[dim + 1 :])
     return gather(expand(input, mine), dim, expand(indices, its))
 

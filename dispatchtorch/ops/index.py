@@ -295,7 +295,7 @@ def _masked_sources(make: Maker) -> Iterator[Sample]:
 
 def _masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     if mask._key.dtype.name != "bool":
-        name = mask._key.dtype.name
+        name = mask._key.dtype.legacy
         raise RuntimeError(f"masked_scatter_ only supports boolean masks, but got mask with dtype {name}")
     if source._key.dtype is not input._key.dtype:
         raise RuntimeError(

@@ -161,6 +161,31 @@ def std_mean(
     return _spread("std_mean", _std_mean, input, dim, unbiased, correction, keepdim)  # type: ignore[no-any-return]  # two
 
 
+def _check_weights(rows: Tensor, fweights: Tensor | None, aweights: Tensor | None) -> None:
+    """Raises torch's error for weights of observations that do not go with the columns."""
+    count = int(rows._a.shape[1])
+    kinds = (("fweights", fweights, "integral", 1), ("aweights", aweights, "floating point", 2))
+    for name, weights, kind, category in kinds:
+        if weights is None:
+            continue
+        if len(weights._a.shape) > 1:
+            raise RuntimeError(
+                f"cov(): expected {name} to have one or fewer dimensions but got {name} with {len(weights._a.shape)} "
+                "dimensions"
+            )
+        if weights._key.dtype.category != category:
+            raise RuntimeError(
+                f"cov(): expected {name} to have {kind} dtype but got {name} with {weights._key.dtype.legacy} dtype"
+            )
+        if weights._a.size != count:
+            raise RuntimeError(
+                f"cov(): expected {name} to have the same numel as there are observations in the input but got "
+                f"{weights._a.size} != {count}"
+            )
+        if count and bool((weights < 0).any()):
+            raise RuntimeError(f"cov(): {name} cannot be negative")
+
+
 @composite(method=True)
 def cov(
     input: Tensor, *, correction: int = 1, fweights: Tensor | None = None, aweights: Tensor | None = None
@@ -176,6 +201,7 @@ def cov(
     rows = input.reshape(1, -1) if len(input._a.shape) < 2 else input
     if rows._key.dtype.category < 2:
         rows = rows.to(get_default_dtype())
+    _check_weights(rows, fweights, aweights)
     weights = fweights
     if aweights is not None:
         weights = aweights if weights is None else weights * aweights
@@ -185,6 +211,8 @@ def cov(
         scaled = off
     else:
         total = weights.sum()
+        if rows._a.shape[1] and not bool(total != 0):
+            raise RuntimeError("cov(): weights sum to zero, can't be normalized")
         off = rows - (rows * weights).sum(1, keepdim=True) / total
         scaled = off * weights
     below = total - correction

@@ -44,7 +44,8 @@ def _median_all(input: Tensor, ignore_nan: bool) -> Tensor:
 
 def _middle(name: str, input: Tensor, dim: int | None, keepdim: bool) -> Any:
     if input._key.dtype.category in (0, 3):
-        raise NotImplementedError(f"\"{name}_out_impl\" not implemented for '{input._key.dtype.legacy}'")
+        kernel = "median_cpu" if dim is None else "median_out"
+        raise NotImplementedError(f"\"{kernel}\" not implemented for '{input._key.dtype.legacy}'")
     ignore = name == "nanmedian"
     if dim is None:
         if 0 in input._a.shape:
@@ -79,33 +80,34 @@ def _mode(input: Tensor, dim: int, keepdim: bool) -> Tensor:
     ...
 
 
-@composite(method=True)
+@composite(method=True, out=True)
 def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> Any:
     """Returns the most frequent values along ``dim``, of several the smallest, and where each was last."""
+    if input._key.dtype.category == 3:
+        raise NotImplementedError(f"\"mode_cpu\" not implemented for '{input._key.dtype.legacy}'")
     front = wrap_dim(dim, len(input._a.shape))
     refuse_empty("mode", input, front)
     return ModeResult(_mode(input, front, keepdim))
 
 
-def _quantile(
-    name: str, input: Tensor, q: Any, dim: int | None, keepdim: bool, interpolation: str, ignore_nan: bool
-) -> Tensor:
+def _quantile(input: Tensor, q: Any, dim: int | None, keepdim: bool, interpolation: str, ignore_nan: bool) -> Tensor:
     if input._key.dtype not in (float32, float64):
-        raise RuntimeError(f"{name}() input tensor must be either float or double dtype")
+        raise RuntimeError("quantile() input tensor must be either float or double dtype")
     if 0 in input._a.shape:
-        raise RuntimeError(f"{name}() input tensor must be non-empty")
+        raise RuntimeError("quantile() input tensor must be non-empty")
     if interpolation not in ("linear", "lower", "higher", "midpoint", "nearest"):
         raise RuntimeError(
-            f"{name}() interpolation must be one of linear, lower, higher, midpoint or nearest, but got {interpolation}"
+            "quantile() interpolation must be one of linear, lower, higher, midpoint or nearest, but got "
+            f"{interpolation}"
         )
     if not isinstance(q, Tensor):
         if not 0 <= q <= 1:
-            raise RuntimeError(f"{name}() q must be in the range [0, 1] but got {q:g}")
+            raise RuntimeError(f"quantile() q must be in the range [0, 1] but got {q:g}")
         q = input.new_full((), q)
     elif len(q._a.shape) > 1:
-        raise RuntimeError(f"{name}() q must be a scalar or 1D tensor")
+        raise RuntimeError("quantile() q must be a scalar or 1D tensor")
     elif q._key.dtype is not input._key.dtype:
-        raise RuntimeError(f"{name}() q tensor must be same dtype as the input tensor")
+        raise RuntimeError("quantile() q tensor must be same dtype as the input tensor")
     shape = tuple(input._a.shape)
     if dim is None:
         rows = input.reshape(-1)
@@ -145,7 +147,7 @@ def quantile(
     input: Tensor, q: Any, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear"
 ) -> Tensor:
     """Returns the values below which fractions ``q`` of the elements lie; several ``q`` make a first dimension."""
-    return _quantile("quantile", input, q, dim, keepdim, interpolation, False)
+    return _quantile(input, q, dim, keepdim, interpolation, False)
 
 
 @composite(method=True, out=True)
@@ -153,4 +155,4 @@ def nanquantile(
     input: Tensor, q: Any, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear"
 ) -> Tensor:
     """Returns `quantile` of the elements that are not nan."""
-    return _quantile("nanquantile", input, q, dim, keepdim, interpolation, True)
+    return _quantile(input, q, dim, keepdim, interpolation, True)

@@ -80,6 +80,8 @@ def roll(input: Tensor, shifts: int | Ints, dims: int | Ints = ()) -> Tensor:
         raise RuntimeError("`shifts` required")
     if len(along) != len(steps) and not (len(steps) == 1 and not along):
         raise RuntimeError(f"shifts and dimensions must align. shifts: {len(steps)}, dims:{len(along)}")
+    if along and not input._a.shape:
+        raise IndexError(f"Dimension specified as {along[0]} but tensor has no dimensions")
     return _roll(input, steps, tuple([wrap_dim(d, len(input._a.shape)) for d in along]))
 
 
@@ -290,6 +292,8 @@ def _triangle_indices(name: str, row: int, col: int, offset: int, dtype: DType, 
     for what, n in (("row", row), ("col", col)):
         if n < 0:
             raise RuntimeError(f"{what} must be non-negative, got{n}")
+    if dtype.name not in ("int32", "int64"):
+        raise NotImplementedError(f"\"{name}_indices\" not implemented for '{dtype.legacy}'")
     ones = FUNCTIONS["ones"](row, col, device=device)
     kept = FUNCTIONS[name](ones, offset) if row and col else ones
     positions = FUNCTIONS["nonzero"](kept)
@@ -373,6 +377,8 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
     if minlength < 0:
         raise RuntimeError("minlength should be >= 0")
     count = int(input._a.size)
+    if input._key.dtype.category != 1:
+        raise NotImplementedError(f"\"bincount_cpu\" not implemented for '{input._key.dtype.legacy}'")
     if len(input._a.shape) != 1 or input._key.dtype.category != 1 or (count and int(METHODS["item"](input.min())) < 0):
         raise RuntimeError("bincount only supports 1-d non-negative integral inputs.")
     if weights is not None and tuple(weights._a.shape) != tuple(input._a.shape):

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from dispatchtorch._base.dtypes import COMPLEX, DType, bool_, int64
+from dispatchtorch.dispatch.modes import modes
 from dispatchtorch.dispatch.table import FUNCTIONS, composite, primitive
 from dispatchtorch.ops import return_types
 from dispatchtorch.ops.reduce import cast
@@ -42,12 +43,43 @@ def _cumsum(input: Tensor, dim: int, dtype: DType) -> Tensor:
     ...
 
 
+def _has_zero(input: Tensor) -> bool:
+    """Returns whether an element is zero; False where values cannot be looked at."""
+    try:
+        return bool((input == 0).any())
+    except TypeError:  # a traced value
+        return False
+
+
+def _cumprod_grad_by_parts(g: Any, input: Any, dim: int) -> Tensor:
+    """Returns the gradient of running products without a division, so that it can be differentiated at zeros too.
+
+    One element of ``dim`` at a time: the product before it, times the running products after it.
+    """
+    if not input._a.shape:
+        return g  # type: ignore[no-any-return]  # as given
+    cat = FUNCTIONS["cat"]
+    size = input._a.shape[dim]
+    factors = input.conj() if input._key.dtype.category == COMPLEX else input
+    before = FUNCTIONS["ones_like"](factors.narrow(dim, 0, 1))
+    columns = []
+    for k in range(size):
+        after = [before]
+        if k + 1 < size:
+            after.append(before * factors.narrow(dim, k + 1, size - k - 1).cumprod(dim))
+        columns.append((g.narrow(dim, k, size - k) * cat(after, dim)).sum(dim, keepdim=True))
+        before = before * factors.narrow(dim, k, 1)
+    return cat(columns, dim)  # type: ignore[no-any-return]  # an entry of the table
+
+
 def _cumprod_grad(g: Tensor, input: Tensor, out: Tensor, dim: int) -> Tensor:
     """Returns the gradient of running products, right where elements are zero.
 
     Before the first zero a division gives it, at the first zero the products without it do, and after it all is zero.
     """
     g, out = cast(g, input._key.dtype), cast(out, input._key.dtype)
+    if modes.grad and _has_zero(input):
+        return _cumprod_grad_by_parts(g, input, dim)
     where, nothing, one = FUNCTIONS["where"], input.new_zeros(()), input.new_ones(())
     zero = input == 0
     seen = _cumsum(zero, dim, int64)
@@ -176,6 +208,18 @@ def _diff_samples(make: Maker) -> Any:
     yield Sample((make(3, 4),), {"prepend": make(3, 1)})
 
 
+def _check_joined(input: Tensor, other: Tensor, dim: int) -> None:
+    mine, its = tuple(input._a.shape), tuple(other._a.shape)
+    if len(mine) != len(its):
+        raise RuntimeError("diff expects prepend or append to be the same dimension as input")
+    for d, (n, m) in enumerate(zip(mine, its, strict=True)):
+        if d != dim and n != m:
+            raise RuntimeError(
+                "diff expects the shape of tensor to prepend or append to match that of input except along the "
+                f"differencing dimension; input.size({d}) = {n}, but got tensor.size({d}) = {m}"
+            )
+
+
 @composite(method=True, out=True, samples=_diff_samples)
 def diff(
     input: Tensor, n: int = 1, dim: int = -1, prepend: Tensor | None = None, append: Tensor | None = None
@@ -186,6 +230,11 @@ def diff(
     if n < 0:
         raise RuntimeError(f"order must be non-negative but got {n}")
     dim = wrap_dim(dim, len(input._a.shape))
+    for other in (prepend, append):
+        if other is not None:
+            _check_joined(input, other, wrap_dim(dim, len(input._a.shape)))
+    if n == 0:
+        return FUNCTIONS["clone"](input)  # type: ignore[no-any-return]  # an entry of the table
     parts = [t for t in (prepend, input, append) if t is not None]
     out: Tensor = input if len(parts) == 1 else FUNCTIONS["cat"](parts, dim)
     for _ in range(min(n, out._a.shape[dim])):

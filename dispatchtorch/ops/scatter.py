@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from dispatchtorch._base.dtypes import BOOL, COMPLEX
 from dispatchtorch.dispatch.table import FUNCTIONS, METHODS, composite, primitive
 from dispatchtorch.ops.index import BOUNDS, int_index, within
 from dispatchtorch.ops.samples import Maker, Sample
@@ -199,6 +200,10 @@ def _run_scatter_reduce(
     dim = _checked("scatter", input, dim, index, src)
     if not index._a.size:
         return input
+    category = input._key.dtype.category
+    if (category == BOOL and reduce == "mean") or (category == COMPLEX and reduce in ("amax", "amin")):
+        kernel = f"scatter_gather_tensor_cpu_reduce_{reduce}"
+        raise NotImplementedError(f"\"{kernel}\" not implemented for '{input._key.dtype.legacy}'")
     input, index, src = _at_least_1d(input, index, src)
     return form(_scatter_reduce)(input, dim, index, src, reduce, include_self)  # type: ignore[no-any-return]  # as above
 
@@ -355,6 +360,7 @@ def _run_index_fill(form: Any, input: Tensor, dim: int, index: Tensor, value: An
                 f"{len(value._a.shape)} dimension(s)."
             )
         if value._key.requires:
+            index = FUNCTIONS["unique"](index)  # a place that is named twice is filled once
             shape = list(input._a.shape)
             shape[dim] = int(index._a.shape[0])
             wide = METHODS["expand"](METHODS["to"](value, input._key.dtype), shape)
@@ -415,5 +421,7 @@ def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) 
         "out of range: tried to access index {index} on a tensor of {size} elements.",
         negative=True,
     )
+    if input._a.size:
+        index = METHODS["remainder"](index, int(input._a.size))  # places are counted from the end too
     flat, places, values = [reshape(t, (-1,)) for t in (input, index, source)]
     return reshape((_index_add if accumulate else _index_copy)(flat, 0, places, values), tuple(input._a.shape))

@@ -11,6 +11,7 @@ from dispatchtorch._base.dtypes import DType, int32, int64
 from dispatchtorch.dispatch.table import FUNCTIONS, composite, primitive
 from dispatchtorch.ops import return_types
 from dispatchtorch.ops.extremum import refuse_empty, select_back
+from dispatchtorch.ops.index import within
 from dispatchtorch.ops.samples import Maker, Sample
 from dispatchtorch.tensor.sizes import wrap_dim
 from dispatchtorch.tensor.tensor import Tensor
@@ -142,13 +143,33 @@ def _search(boundaries: Tensor, values: Any, right: bool, out_int32: bool) -> Te
             f"dtype {boundaries._key.dtype.legacy} and input value tensor dtype {values._key.dtype.legacy}"
         )
     rows, shape = tuple(boundaries._a.shape), tuple(values._a.shape)
+    if not rows:
+        raise RuntimeError(
+            "torch.searchsorted(): boundaries tensor should have positive dimension, but got 0 dimension"
+        )
     if len(rows) != 1 and (not shape or rows[:-1] != shape[:-1]):
         raise RuntimeError(
             "torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 dimensions of boundaries "
             f"tensor and input value tensor must match, but we got boundaries tensor {list(rows)} and input value "
             f"tensor {list(shape)}"
         )
+    if values._key.dtype.category in (0, 3):
+        raise NotImplementedError(f"\"searchsorted_out_cpu\" not implemented for '{values._key.dtype.legacy}'")
     return _searchsorted(boundaries, values, right, int32 if out_int32 else int64)
+
+
+def _check_sorter(boundaries: Tensor, sorter: Tensor) -> None:
+    if sorter._key.dtype is not int64:
+        raise RuntimeError(
+            f"torch.searchsorted(): sorter must be a tensor of long dtype but got dtype {sorter._key.dtype.legacy}"
+        )
+    rows, given = list(boundaries._a.shape), list(sorter._a.shape)
+    if rows != given:
+        raise RuntimeError(
+            "torch.searchsorted(): boundary and sorter must have the same size, but got boundary tensor "
+            f"{rows}and got sorter tensor {given}"
+        )
+    within(sorter, rows[-1], "torch.searchsorted(): sorter index out of range", RuntimeError)
 
 
 @composite(out=True)
@@ -169,6 +190,7 @@ def searchsorted(
             "torch.searchsorted(): side and right can't be set to opposites, got side of left while right was True"
         )
     if sorter is not None:
+        _check_sorter(sorted_sequence, sorter)
         sorted_sequence = FUNCTIONS["gather"](sorted_sequence, -1, sorter)
     return _search(sorted_sequence, input, right or side == "right", out_int32)
 
@@ -197,6 +219,9 @@ def _unique_consecutive(input: Tensor, dim: int | None) -> Tensor:
 
 
 def _distinct(op: Any, input: Tensor, inverse: bool, counts: bool, dim: int | None) -> Any:
+    if input._key.dtype.category == 3:
+        word = "unique" if dim is None or op is _unique_consecutive else "unique_dim"
+        raise NotImplementedError(f"\"{word}\" not implemented for '{input._key.dtype.legacy}'")
     dim = None if dim is None else wrap_dim(dim, len(input._a.shape))
     values, places, counted = op(input, dim)
     chosen = (values, *((places,) if inverse else ()), *((counted,) if counts else ()))
