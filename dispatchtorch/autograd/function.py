@@ -10,10 +10,12 @@ from typing import Any, Final
 
 from dispatchtorch._base.dtypes import FLOATING
 from dispatchtorch._base.pytree import tree_flatten, tree_unflatten
+from dispatchtorch.autograd.mapped_function import apply_mapped, is_mapped
+from dispatchtorch.batching.levels import LEVELS
 from dispatchtorch.dispatch.modes import modes
 from dispatchtorch.dispatch.node import FREED, FREED_MESSAGE, Node, edge_of, next_seq, saved_error
 from dispatchtorch.dispatch.packing import Packed, pack
-from dispatchtorch.dispatch.record import check_inplace, rebase, refresh
+from dispatchtorch.dispatch.record import INFERENCE_SAVED, check_inplace, rebase, refresh
 from dispatchtorch.tensor.tensor import Tensor, alias_of, cell_of, extra_of, new
 
 __all__ = [
@@ -251,6 +253,8 @@ class Function(metaclass=FunctionMeta):
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
         """Returns what forward gives, recorded so that backward is used for its gradient."""
+        if LEVELS.stack and is_mapped(cls, Function, args):
+            return apply_mapped(cls, Function, args)
         ctx: FunctionCtx = new(cls._backward_cls)
         ctx.function = cls
         for a in args:
@@ -279,6 +283,8 @@ def _kept(t: Tensor | None, output: int | None) -> tuple[Tensor | Packed | None,
     """Returns what to keep of a saved tensor; an output is kept as an alias, lest it hold the node that holds it."""
     if t is None:
         return None, 0, None
+    if t._key.inference:
+        raise RuntimeError(INFERENCE_SAVED)
     if modes.packing:
         return pack(t, own_output=output is not None), 0, output
     return (t if output is None else alias_of(t)), t._version, output
