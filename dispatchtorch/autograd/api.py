@@ -11,7 +11,7 @@ from dispatchtorch._base.dtypes import FLOATING
 from dispatchtorch.autograd.batched import grad_batched
 from dispatchtorch.autograd.engine import run, zeros
 from dispatchtorch.autograd.hooks import RemovableHandle
-from dispatchtorch.dispatch.modes import anomaly
+from dispatchtorch.dispatch.modes import anomaly, modes
 from dispatchtorch.dispatch.node import AccumulateGrad, Node, as_function
 from dispatchtorch.dispatch.record import refresh
 from dispatchtorch.dispatch.table import FUNCTIONS, METHODS, forget_plans
@@ -192,8 +192,8 @@ def grad(
     (tensor(12.),)
     """
     if is_grads_batched:
-        roots = _places(outputs)
-        given = [grad_outputs] if isinstance(grad_outputs, Tensor) else list(grad_outputs or [None] * len(roots))
+        heads = _places(outputs)
+        seeds = [grad_outputs] if isinstance(grad_outputs, Tensor) else list(grad_outputs or [None] * len(heads))
 
         def one(gs: Any) -> Any:
             return grad(
@@ -207,7 +207,7 @@ def grad(
                 materialize_grads=materialize_grads,
             )
 
-        return one(None) if grad_outputs is None else grad_batched(one, roots, given)
+        return one(None) if grad_outputs is None else grad_batched(one, heads, seeds)
     if materialize_grads:
         if allow_unused is False:
             raise ValueError(
@@ -270,6 +270,8 @@ def _set_requires_grad(self: Tensor, value: bool) -> None:
         )
     if value and self._key.dtype.category < FLOATING:
         raise RuntimeError("only Tensors of floating point and complex dtype can require gradients")
+    if value and self._key.inference and not modes.inference:
+        raise RuntimeError("Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.")
     self._key = self._key.as_requires(bool(value))
     if value and self._edge is None and self._cell is not None:
         self._cell.rebased += 1  # views that exist already have a history from now on

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import functools
 import inspect
+import threading
 import warnings
 from collections.abc import Callable
-from typing import Any, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 from dispatchtorch.dispatch.modes import modes
+from dispatchtorch.tensor.key import marking
+from dispatchtorch.tensor.tensor import inference
 
 __all__ = [
     "enable_grad",
@@ -145,12 +148,24 @@ class inference_mode(_Switch):
     def __enter__(self) -> Self:
         super().__enter__()
         self._outer = modes.inference
-        modes.inference = self._on
+        _set_inference(self._on)
         return self
 
     def __exit__(self, *exc: object) -> None:
         super().__exit__()
-        modes.inference = self._outer
+        _set_inference(self._outer)
+
+
+_threads: Final[set[int]] = set()  # those in inference mode
+
+
+def _set_inference(on: bool) -> None:
+    modes.inference = inference.here = on
+    if on:
+        _threads.add(threading.get_ident())
+    else:
+        _threads.discard(threading.get_ident())
+    marking.on = bool(_threads)
 
 
 def is_grad_enabled() -> bool:

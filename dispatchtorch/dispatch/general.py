@@ -18,8 +18,8 @@ from dispatchtorch.dispatch.record import record, refresh, requires
 from dispatchtorch.dispatch.resolve import kernel_for, result_key
 from dispatchtorch.dispatch.sparse import SparseMet, redirect
 from dispatchtorch.plugin.backend import KernelCall
-from dispatchtorch.tensor.key import Key
-from dispatchtorch.tensor.tensor import Tensor, new, read
+from dispatchtorch.tensor.key import Key, marking
+from dispatchtorch.tensor.tensor import Tensor, marked, new, read
 
 __all__ = ["create", "general", "raw_result"]
 
@@ -132,6 +132,8 @@ def create(op: Op, key: Key, args: Sequence[Any]) -> Tensor:
     t._a = raw
     t._key = key.fresh(not raw.shape)
     t._edge = t._cell = t._extra = None
+    if marking.on:
+        t._key = marked(t._key)
     return t
 
 
@@ -140,4 +142,6 @@ def _result(raw: Any, lead: Key, result: DType | None) -> Tensor:
     t._a = raw
     t._key = lead.as_dtype(result).fresh(not raw.shape) if result is not None else result_key(lead, raw)
     t._edge = t._cell = t._extra = None
+    if marking.on:
+        t._key = marked(t._key)
     return t

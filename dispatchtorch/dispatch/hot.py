@@ -22,8 +22,8 @@ from dispatchtorch.dispatch.record import record
 from dispatchtorch.dispatch.resolve import kernel_for, result_key
 from dispatchtorch.dispatch.sparse import SparseMet, redirect
 from dispatchtorch.plugin.backend import Kernel, KernelCall
-from dispatchtorch.tensor.key import Key
-from dispatchtorch.tensor.tensor import Tensor, cell_of, new, read
+from dispatchtorch.tensor.key import Key, marking
+from dispatchtorch.tensor.tensor import Tensor, cell_of, marked, new, read
 
 __all__ = ["make_hot_entry", "make_hot_operator"]
 
@@ -115,6 +115,8 @@ def _plan(
     plan = plain(kernel, plain_key, zero_key, failed, lead.native)
     needs = tuple([key is not None and key.requires for key in keys])
     if any(needs) and op.rules and lead.dtype.category >= FLOATING:
+        if any(key is not None and key.inference for key in keys):
+            return lambda *args: general(op, args)  # which refuses to save it
         tracked = _tracked_pair if len(keys) == 2 else _tracked_triple
         plan = tracked(op, plan, plain_key.as_requires(True), zero_key.as_requires(True), needs)
     return checked_views(plan, entry) if any(key is not None and key.view for key in keys) else plan
@@ -141,6 +143,8 @@ def _plain_pair(kernel: Kernel, key: Key, zero: Key, failed: Callable[..., Any],
         t._a = a
         t._key = key if a.shape else zero
         t._edge = t._cell = t._extra = None
+        if marking.on:
+            t._key = marked(t._key)
         return t
 
     def through_lens(x: Tensor, y: Tensor) -> Tensor:
@@ -161,6 +165,8 @@ def _plain_triple(kernel: Kernel, key: Key, zero: Key, failed: Callable[..., Any
         t._a = a
         t._key = key if a.shape else zero
         t._edge = t._cell = t._extra = None
+        if marking.on:
+            t._key = marked(t._key)
         return t
 
     def through_lens(x: Tensor, y: Tensor, z: Tensor | None) -> Tensor:
@@ -297,6 +303,8 @@ def _static_plan(op: Op, input: Tensor, args: tuple[Any, ...], entry: Callable[.
         t._a = a
         t._key = plain_key if a.shape else zero_key
         t._edge = t._cell = t._extra = None
+        if marking.on:
+            t._key = marked(t._key)
         return t
 
     def through_lens(x: Tensor) -> Tensor:
@@ -305,6 +313,8 @@ def _static_plan(op: Op, input: Tensor, args: tuple[Any, ...], entry: Callable[.
 
     plan: Callable[..., Any] = plain if key.native else through_lens
     if key.requires and op.rules and result.dtype.category >= FLOATING:
+        if key.inference:
+            return lambda input: general(op, (input, *args))  # which refuses to save it
         plan = _tracked_static(op, plan, plain_key.as_requires(True), zero_key.as_requires(True), args, key)
     return _with_args(plan, args, entry) if key.view else plan
 
@@ -332,6 +342,8 @@ def _several_plan(
             t._a = a
             t._key = plain_key if a.shape else zero_key
             t._edge = t._cell = t._extra = None
+            if marking.on:
+                t._key = marked(t._key)
             outs.append(t)
         if tracks and modes.grad:
             record(op, (x, *args), outs, several=True)

@@ -85,7 +85,7 @@ def make_inplace(op: Op) -> Callable[..., Any]:
 def _fast_kernel(op: Op, pair: tuple[Any, Any]) -> Any:
     """Returns a kernel that takes ``out`` third, for plain tensors of one dtype on a native library; else False."""
     first, second = pair
-    if not first.native or first.requires or first.view:
+    if not first.native or first.requires or first.view or first.inference:
         return False
     if op.dtype_rule != "same" and not (op.dtype_rule == "float" and first.dtype.category >= FLOATING):
         return False
@@ -110,6 +110,8 @@ def _fast_kernel(op: Op, pair: tuple[Any, Any]) -> Any:
 
 def write_raw(t: Tensor, raw: Any) -> None:
     """Writes a raw result, cast to the tensor's dtype, into the tensor and counts the version."""
+    if t._key.inference:
+        check_inplace(t, False)
     native = t._key.backend.dtype(t._key.dtype.name)
     if raw.dtype != native:
         raw = raw.astype(native)

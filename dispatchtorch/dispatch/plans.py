@@ -21,9 +21,10 @@ from dispatchtorch.dispatch.op import LIST, TENSOR, Op
 from dispatchtorch.dispatch.promotion import NUMBERS, dtypes_of, pointwise_kernel, promoted, recover, widens
 from dispatchtorch.dispatch.record import record, refresh
 from dispatchtorch.dispatch.resolve import kernel_for
+from dispatchtorch.dispatch.strides import keeping
 from dispatchtorch.plugin.backend import Kernel, KernelCall
-from dispatchtorch.tensor.key import Key
-from dispatchtorch.tensor.tensor import Parameter, Tensor, cell_of, new, read
+from dispatchtorch.tensor.key import Key, marking
+from dispatchtorch.tensor.tensor import Parameter, Tensor, cell_of, marked, new, read
 
 __all__ = ["checked_views", "make_entry", "make_operator"]
 
@@ -171,6 +172,8 @@ def _mixed_plan(op: Op, facts: tuple[Any, ...], arrays: tuple[int, ...]) -> Call
         t._a = a
         t._key = key
         t._edge = t._cell = t._extra = None
+        if marking.on:
+            t._key = marked(t._key)
         if track and modes.grad:
             record(op, args, (t,), several=False)
         return t
@@ -206,10 +209,12 @@ def _unary_plan(op: Op, key: Key, entry: Callable[..., Any]) -> Callable[..., An
         t._a = a
         t._key = plain_key
         t._edge = t._cell = t._extra = None
+        if marking.on:
+            t._key = marked(t._key)
         return t
 
     if not key.requires or not op.rules or result.category < FLOATING:
-        return plain if not key.view else checked_views(plain, entry)
+        return plain if not key.view else checked_views(keeping(plain, native), entry)
     grad_key, saves, saves_out = plain_key.as_requires(True), op.saves[0], op.saves_out
 
     def recorded(x: Tensor) -> Tensor:
@@ -239,8 +244,8 @@ def _unary_plan(op: Op, key: Key, entry: Callable[..., Any]) -> Callable[..., An
             record(op, (x,), (t,), several=False)
         return t
 
-    chosen = recorded if op.facts or anomaly.on else tracked
-    return chosen if not key.view else checked_views(chosen, entry)
+    chosen = recorded if op.facts or anomaly.on or key.inference else tracked
+    return chosen if not key.view else checked_views(keeping(chosen, native), entry)
 
 
 def _binary_plan(op: Op, first: Key, second: Any, entry: Callable[..., Any]) -> Callable[..., Any] | None:
@@ -271,9 +276,11 @@ def _binary_plan(op: Op, first: Key, second: Any, entry: Callable[..., Any]) -> 
         if (need_first and first.dtype is not common) or (need_second and second.dtype is not common):
             return _casting(entry, common, need_first, need_second)
     if not (need_first or need_second) or not op.rules or result.category < FLOATING:
-        return plain if not view else checked_views(plain, entry)
+        return plain if not view else checked_views(keeping(plain, first.native), entry)
     tracked = _tracked_binary(op, plain, plain_key.as_requires(True), need_first, need_second, two)
-    return tracked if not view else checked_views(tracked, entry)
+    if first.inference or (two and second.inference):
+        return lambda x, y: general(op, (x, y))  # which refuses to save it
+    return tracked if not view else checked_views(keeping(tracked, first.native), entry)
 
 
 def _casting(entry: Callable[..., Any], common: DType, first: bool, second: bool) -> Callable[..., Any]:
@@ -299,6 +306,8 @@ def _native_binary(op: Op, kernel: Kernel, lead: Key, key: Key, two: bool, commo
         t._a = a
         t._key = key
         t._edge = t._cell = t._extra = None
+        if marking.on:
+            t._key = marked(t._key)
         return t
 
     known: dict[Any, Any] = {}  # numbers that were met, as the library likes them best
@@ -329,6 +338,8 @@ def _native_binary(op: Op, kernel: Kernel, lead: Key, key: Key, two: bool, commo
         t._a = a
         t._key = key
         t._edge = t._cell = t._extra = None
+        if marking.on:
+            t._key = marked(t._key)
         return t
 
     return tensors if two else number
@@ -345,6 +356,8 @@ def _lens_binary(op: Op, kernel: Kernel, lead: Key, key: Key) -> Callable[..., A
         t._a = a
         t._key = key
         t._edge = t._cell = t._extra = None
+        if marking.on:
+            t._key = marked(t._key)
         return t
 
     return plain

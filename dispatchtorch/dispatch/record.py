@@ -16,7 +16,7 @@ from dispatchtorch.dispatch.op import LIST, TENSOR, Op
 from dispatchtorch.dispatch.packing import PackedNode, pack, pack_all
 from dispatchtorch.tensor.tensor import Tensor, cell_of, new
 
-__all__ = ["check_inplace", "keep_out", "make_node", "rebase", "record", "refresh", "requires"]
+__all__ = ["INFERENCE_SAVED", "check_inplace", "keep_out", "make_node", "rebase", "record", "refresh", "requires"]
 
 
 def requires(args: Sequence[Any], kinds: Sequence[int]) -> bool:
@@ -58,6 +58,9 @@ def save(node: Node, op: Op, args: Sequence[Any]) -> None:
         kept = [value if i in wanted else None for i, value in enumerate(args)]
     else:
         kept = [value if on else None for value, on in zip(args, op.saves, strict=True)]
+    for value in kept:
+        if isinstance(value, Tensor) and value._key.inference:
+            raise RuntimeError(INFERENCE_SAVED)
     if modes.packing:
         node.versions = None
         node.saved = (*pack_all(kept), *op.facts_of(args))
@@ -67,6 +70,17 @@ def save(node: Node, op: Op, args: Sequence[Any]) -> None:
         node.versions = tuple([v._version if isinstance(v, Tensor) else 0 for v in node.saved])
     else:
         node.versions = None
+
+
+INFERENCE_SAVED: Final = (
+    "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode in "
+    "computation tracked by autograd. To work around this, you can make a clone to get a normal tensor and use it in "
+    "autograd, or use `torch.no_grad()` instead of `torch.inference_mode()`."
+)
+_INFERENCE_WRITTEN: Final = (
+    "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to get a normal "
+    "tensor before doing inplace update.See https://github.com/pytorch/rfcs/pull/17 for more details."
+)
 
 
 def record(op: Op, args: Sequence[Any], outs: Sequence[Tensor], *, several: bool) -> None:
@@ -93,7 +107,7 @@ def keep_out(node: Node, outs: Sequence[Tensor]) -> None:
     if isinstance(node, PackedNode):
         node.out = tuple([pack(o, own_output=True) for o in outs])
     else:
-        node.out = tuple([(o._a, o._key, cell_of(o), o._version) for o in outs])
+        node.out = tuple([(o._a, o._key, cell_of(o), cell_of(o).version) for o in outs])
 
 
 def refresh(t: Tensor) -> bool:
@@ -129,6 +143,8 @@ def refresh(t: Tensor) -> bool:
 
 def check_inplace(t: Tensor, differentiable: bool) -> None:
     """Raises torch's error where a write to ``t`` would break a leaf, or a view that must not be written."""
+    if t._key.inference and not modes.inference:
+        raise RuntimeError(_INFERENCE_WRITTEN)
     if not modes.grad:
         return
     extra = t._extra

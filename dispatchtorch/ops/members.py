@@ -241,7 +241,7 @@ METHODS.update(
         "share_memory_": lambda self: self,
         "is_pinned": lambda self, device=None: False,
         "pin_memory": _pin_memory,
-        "is_inference": lambda self: False,
+        "is_inference": lambda self: self._key.inference,
         "is_conj": lambda self: False,
         "is_neg": lambda self: False,
         "resolve_conj": lambda self: self,

@@ -228,7 +228,11 @@ def _as_value(t: Tensor, value: Any) -> Tensor:
 def _write_number(self: Tensor, index: Any, value: Any) -> bool:
     """Writes a number where a plain subscript says, if no history is at stake; returns whether it did."""
     key, extra = self._key, self._extra
-    if key.requires or (key.view and extra is not None and extra.base is not None and extra.base._key.requires):
+    if (
+        key.requires
+        or key.inference
+        or (key.view and extra is not None and extra.base is not None and extra.base._key.requires)
+    ):
         return False
     if type(index) is not int and not _is_plain(index if type(index) is tuple else (index,)):
         return False

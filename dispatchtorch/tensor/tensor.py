@@ -177,6 +177,8 @@ class Tensor(TensorSurface):
 
     @property
     def _version(self) -> int:
+        if self._key.inference:
+            raise RuntimeError("Inference tensors do not track version counter.")
         return 0 if self._cell is None else self._cell.version
 
     def __len__(self) -> int:
