@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from dispatchtorch._base.dtypes import int32, int64
+from dispatchtorch._base.dtypes import float32, int32, int64
 from dispatchtorch.dispatch.table import FUNCTIONS, composite
 from dispatchtorch.ops.gather import _embedding
 from dispatchtorch.ops.samples import Maker, Sample
@@ -40,14 +40,18 @@ def _largest(weight: Tensor, indices: Tensor, ids: Tensor, live: Tensor, bags: i
 
 
 def _check(weight: Tensor, indices: Tensor, offsets: Tensor, mode: int, per_sample_weights: Tensor | None) -> None:
-    for name, t in (("indices", indices), ("offsets", offsets)):
+    if weight._key.dtype.name not in ("float16", "bfloat16", "float32", "float64"):
+        legacy = weight._key.dtype.legacy
+        got = "CPUBoolType" if legacy == "Bool" else f"torch.{legacy}Tensor"
+        raise RuntimeError(
+            "Expected tensor for argument #1 'weight' to have one of the following scalar types: Half, BFloat16, Float, "
+            f"Double; but got {got} instead (while checking arguments for embedding_bag)"
+        )
+    for place, name, t in ((1, "indices", indices), (1, "offsets", offsets)):
         if t._key.dtype not in (int32, int64):
             raise RuntimeError(
-                f"expected scalar types Int or Long for argument '{name}', but found {t._key.dtype.legacy}"
-                if False
-                else f"Expected tensor for argument #{1 if name == 'indices' else 2} '{name}' to have one of the following "
-                f"scalar types: Long, Int; but got torch.{t._key.dtype.legacy}Tensor instead (while checking arguments "
-                "for embedding_bag)"
+                f"Expected tensor for argument #{place} '{name}' to have one of the following scalar types: Long, Int; "
+                f"but got torch.{t._key.dtype.legacy}Tensor instead (while checking arguments for embedding_bag)"
             )
     if per_sample_weights is not None:
         if mode != _SUM:
@@ -105,9 +109,11 @@ def embedding_bag(
     rows: Any = _embedding(weight, indices, padding, scale_grad_by_freq, sparse)
     if padding >= 0:
         rows = rows.masked_fill(~live.unsqueeze(1), 0.0)
+    kind = weight._key.dtype
+    rows = rows.to(float32) if kind.itemsize < 4 else rows
     if per_sample_weights is not None:
-        rows = rows * per_sample_weights.unsqueeze(1)
+        rows = rows * per_sample_weights.to(rows.dtype).unsqueeze(1)
     total = rows.new_zeros((bags, int(weight._a.shape[1]))).index_add(0, ids, rows)
     if mode == _MEAN:
         total = total / sizes.clamp(min=1).to(total.dtype).unsqueeze(1)
-    return total, ids, sizes, sizes
+    return total.to(kind), ids, sizes, sizes

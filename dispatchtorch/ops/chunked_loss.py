@@ -50,11 +50,12 @@ def _backward(
         x, labels = input.narrow(0, begin, size), target.narrow(0, begin, size)
         live = labels != ignore_index
         safe = labels.masked_fill(~live, 0)
-        share = _wide(g.narrow(0, begin, size)) * live
+        share = _wide(g.narrow(0, begin, size)).masked_fill(~live, 0.0)
         if class_weight is not None:
             share = share * _wide(class_weight)[safe]
         ones = FUNCTIONS["arange"](classes, device=labels.device) == safe.unsqueeze(1)
-        slopes = (_scores(x, weight, bias).softmax(1) - ones) * share.unsqueeze(1)
+        chances = _scores(x, weight, bias).softmax(1)
+        slopes = (chances - ones.to(chances.dtype)) * share.unsqueeze(1)
         rows.append(slopes @ _wide(weight))
         part = slopes.t() @ _wide(x)
         g_weight = part if g_weight is None else g_weight + part
@@ -117,6 +118,8 @@ def linear_cross_entropy_rows(
     total = _wide(losses).sum()
     if reduction == "mean":
         live = target != ignore_index
-        share = live if class_weight is None else _wide(class_weight)[target.masked_fill(~live, 0)] * live
+        share = live.to(total.dtype)
+        if class_weight is not None:
+            share = share * _wide(class_weight)[target.masked_fill(~live, 0)]
         total = total / share.sum()
     return total.to(input._key.dtype)

@@ -17,7 +17,7 @@ from dispatchtorch.ops.samples import Maker, Sample
 from dispatchtorch.tensor.tensor import Tensor
 
 __all__ = [
-    "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "convolution",
+    "conv1d", "conv2d", "conv3d", "conv_tbc", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "convolution",
 ]  # fmt: skip
 
 Ints = tuple[int, ...]
@@ -166,6 +166,13 @@ def convolution(
 ) -> Tensor:
     """Returns the convolution of a batch with everything spelt out; the other functions end here."""
     n = len(weight._a.shape) - 2
+    if n < 1:
+        raise RuntimeError("weight should have at least three dimensions")
+    if len(input._a.shape) != n + 2:
+        raise RuntimeError(
+            f"Expected {n + 2}-dimensional input for {n + 2}-dimensional weight{list(weight._a.shape)}, but got "
+            f"{len(input._a.shape)}-dimensional input of size {list(input._a.shape)} instead"
+        )
     steps, pads = expand(stride, n, "stride"), expand(padding, n, "padding")
     gaps, extra = expand(dilation, n, "dilation"), expand(output_padding, n, "output_padding")
     check_convolution(input, weight, bias, steps, pads, gaps, transposed, extra, groups)
@@ -340,3 +347,20 @@ def conv_transpose3d(
 ) -> Tensor:
     """Returns the adjoint of `conv3d`: (N, C, D, H, W) with (C, O / groups, K, K, K)."""
     return _adjoint(3, input, weight, bias, stride, padding, output_padding, groups, dilation)
+
+
+@composite(samples=lambda make: iter((Sample((make(5, 2, 3), make(2, 3, 4), make(4), 1)),)))
+def conv_tbc(input: Tensor, weight: Tensor, bias: Tensor, pad: int = 0) -> Tensor:
+    """Returns the correlation of (time, batch, channels) with (K, channels, O)."""
+    if len(input._a.shape) != 3:
+        raise RuntimeError("Input must have 3 dims: time, batch, in_channel")
+    if len(weight._a.shape) != 3:
+        raise RuntimeError("Weight tensor must have 3 dims: kernel_width, in_channels, out_channels.")
+    if len(bias._a.shape) != 1:
+        raise RuntimeError("Bias must be 1-D")
+    if int(input._a.shape[2]) != int(weight._a.shape[1]):
+        raise RuntimeError("Input dim 2 (input channels) is not == dim 1 in the weight tensor")
+    if int(weight._a.shape[2]) != int(bias._a.shape[0]):
+        raise RuntimeError("Bias size must equal dim 2 in the weight tensor (output channels).")
+    out = _convolution(input.permute(1, 2, 0), weight.permute(2, 1, 0), (1,), (pad,), (1,), False, (0,), 1, bias)
+    return out.permute(2, 0, 1)

@@ -25,8 +25,9 @@ def expand(value: int | Sequence[int], count: int, name: str) -> Ints:
 
 
 _NATIVE = {
-    "float32": "float", "float64": "double", "float16": "c10::Half", "bfloat16": "c10::BFloat16", "int64": "long",
+    "float32": "float", "float64": "double", "float16": "c10::Half", "bfloat16": "c10::BFloat16", "int64": "long int",
     "int32": "int", "int16": "short", "int8": "signed char", "uint8": "unsigned char",
+    "complex64": "c10::complex<float>", "complex128": "c10::complex<double>",
 }  # fmt: skip
 
 
@@ -34,7 +35,7 @@ def _by(sizes: Sequence[int]) -> str:
     return " x ".join(map(str, sizes))
 
 
-def _check_dtypes(input: Tensor, weight: Tensor, bias: Tensor | None) -> None:
+def _check_dtypes(input: Tensor, weight: Tensor, bias: Tensor | None, transposed: bool) -> None:
     mine, other = input._key.dtype, weight._key.dtype
     if bias is not None and bias._key.dtype is not mine:
         names = [_NATIVE.get(t.name, t.name) for t in (mine, bias._key.dtype)]
@@ -42,7 +43,9 @@ def _check_dtypes(input: Tensor, weight: Tensor, bias: Tensor | None) -> None:
     if mine is not other:
         raise RuntimeError(f"expected scalar type {mine.legacy} but found {other.legacy}")
     if mine.category == 0:
-        raise NotImplementedError("\"slow_conv2d_cpu\" not implemented for 'Bool'")
+        n = max(len(weight._a.shape) - 2, 2)
+        kernel = f"slow_conv_transpose{n}d_out_cpu" if transposed else f"slow_conv{n}d_cpu"
+        raise NotImplementedError(f"\"{kernel}\" not implemented for 'Bool'")
 
 
 def _check_settings(stride: Ints, padding: Ints, dilation: Ints, output_padding: Ints, groups: int) -> None:
@@ -148,4 +151,4 @@ def check_convolution(
         _check_transposed(shape, sizes[2:], stride, padding, dilation, output_padding)
     else:
         _check_sizes(shape, sizes[2:], stride, padding, dilation)
-    _check_dtypes(input, weight, bias)
+    _check_dtypes(input, weight, bias, transposed)

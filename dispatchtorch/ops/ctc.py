@@ -13,6 +13,8 @@ from dispatchtorch.tensor.tensor import Tensor
 
 __all__ = ["ctc_loss"]
 
+_WHERE = "(while checking arguments for ctc_loss_cpu)"
+
 
 @primitive()
 def _ctc_loss_backward(
@@ -56,10 +58,6 @@ def _numbers(lengths: Any) -> list[int]:
     return [int(n) for n in (lengths.reshape(-1).tolist() if isinstance(lengths, Tensor) else lengths)]
 
 
-def _listed(values: Sequence[int]) -> str:
-    return f"[{', '.join(map(str, values))}]"
-
-
 def _padded(targets: Tensor, lengths: Sequence[int], batch: int) -> Tensor:
     """Returns the targets as rows, whether they came so or one after another."""
     longest = max(lengths, default=0)
@@ -68,7 +66,7 @@ def _padded(targets: Tensor, lengths: Sequence[int], batch: int) -> Tensor:
         if int(targets._a.shape[0]) != total:
             raise RuntimeError(
                 f"Expected tensor to have size {total} at dimension 0, but got size {int(targets._a.shape[0])} for "
-                "argument #2 'targets' (while checking arguments for ctc_loss_cpu)"
+                f"argument #2 'targets' {_WHERE}"
             )
         starts = [sum(lengths[:i]) for i in range(batch)]
         places = [[min(start + i, max(total - 1, 0)) for i in range(longest)] for start in starts]
@@ -78,13 +76,13 @@ def _padded(targets: Tensor, lengths: Sequence[int], batch: int) -> Tensor:
         return targets[index]
     if int(targets._a.shape[0]) != batch:
         raise RuntimeError(
-            f"Expected tensor to have size {batch} at dimension 0, but got size {int(targets._a.shape[0])} for argument "
-            "#2 'targets' (while checking arguments for ctc_loss_cpu)"
+            f"Expected tensor to have size {batch} at dimension 0, but got size {int(targets._a.shape[0])} for "
+            f"argument #2 'targets' {_WHERE}"
         )
     if int(targets._a.shape[1]) < longest:
         raise RuntimeError(
             f"Expected tensor to have size at least {longest} at dimension 1, but got size {list(targets.shape)} for "
-            "argument #2 'targets' (while checking arguments for ctc_loss_cpu)"
+            f"argument #2 'targets' {_WHERE}"
         )
     return targets.narrow(1, 0, longest)
 
@@ -99,22 +97,12 @@ def _check(log_probs: Tensor, targets: Tensor, inputs: list[int], labels: list[i
         raise RuntimeError("input_lengths must be of size batch_size")
     if len(labels) != batch:
         raise RuntimeError("target_lengths must be of size batch_size")
-    for i, n in enumerate(labels):
-        if n < 0:
-            raise RuntimeError(
-                f"Expected target_lengths to have value at least 0, but got value {n} (while checking arguments for ctc_loss_cpu)"
-            )
-        if i < len(inputs) and inputs[i] < 0:
-            break
-    for n in inputs:
-        if n < 0:
-            raise RuntimeError(
-                f"Expected input_lengths to have value at least 0, but got value {n} (while checking arguments for ctc_loss_cpu)"
-            )
-        if n > times:
-            raise RuntimeError(
-                f"Expected input_lengths to have value at most {times}, but got value {n} (while checking arguments for ctc_loss_cpu)"
-            )
+    for name, lengths in (("input_lengths", inputs), ("target_lengths", labels)):
+        for n in lengths:
+            if n < 0:
+                raise RuntimeError(f"Expected {name} to have value at least 0, but got value {n} {_WHERE}")
+            if name == "input_lengths" and n > times:
+                raise RuntimeError(f"Expected {name} to have value at most {times}, but got value {n} {_WHERE}")
     if log_probs._key.dtype.name not in ("float32", "float64"):
         raise NotImplementedError(f"\"ctc_loss_cpu\" not implemented for '{log_probs._key.dtype.legacy}'")
 

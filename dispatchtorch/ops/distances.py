@@ -155,7 +155,12 @@ def margin_ranking_loss(
     input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0, reduction: Reduction = 1
 ) -> Tensor:
     """Returns the mean of ``max(0, -target * (input1 - input2) + margin)``."""
-    return _reduced((-target * (input1 - input2) + margin).clamp_min(0), reduction)
+    if not input1.dim() == input2.dim() == target.dim():
+        raise RuntimeError(
+            "margin_ranking_loss : All input tensors should have same dimension but got sizes: "
+            f"input1: {input1.size()}, input2: {input2.size()}, target: {target.size()} "
+        )
+    return _reduced(((input1 - input2) * -target + margin).clamp_min(0), reduction)
 
 
 @composite(samples=_with_signs((5, 3), (5, 3)))

@@ -291,6 +291,10 @@ def nll_loss_nd(
             f"{int(input._a.shape[1 if input.ndim > 1 else 0])} classes or no classes but got weight tensor of shape: "
             f"[{', '.join(map(str, weight._a.shape))}]"
         )
+    if input._key.dtype.category < 2:
+        raise NotImplementedError(f"\"nll_loss_out_frame\" not implemented for '{input._key.dtype.legacy}'")
+    if weight is not None and weight._key.dtype is not input._key.dtype:
+        raise RuntimeError(f"expected scalar type {input._key.dtype.legacy} but found {weight._key.dtype.legacy}")
     _check_target(input, target, ignore_index)
     return _nll_loss(input, target, reduction, ignore_index, weight)
 

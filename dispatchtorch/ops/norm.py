@@ -28,6 +28,12 @@ def _trio(got: Tensors) -> Tensors:
     return got if len(got) == 3 else (got[0], None, None)  # type: ignore[return-value]  # None: no such argument
 
 
+def _require_floats(kernel: str, input: Tensor) -> None:
+    """Raises torch's error where a kernel has nothing for integers."""
+    if input._key.dtype.category < 2:
+        raise NotImplementedError(f"\"{kernel}\" not implemented for '{input._key.dtype.legacy}'")
+
+
 # --- layer norm ------------------------------------------------------------------------------------------------------
 
 
@@ -109,6 +115,7 @@ def layer_norm(
     """Returns the input with mean 0 and variance 1 over its last dims, scaled and shifted."""
     shape = tuple(normalized_shape)
     _check_normalized(shape, input, weight, bias)
+    _require_floats("LayerNormKernelImpl", input)
     return _layer_norm(input, len(shape), eps, weight, bias)[0]
 
 
@@ -119,6 +126,7 @@ def rms_norm(
     """Returns the input divided by its root mean square over the last dims, scaled."""
     shape = tuple(normalized_shape)
     _check_normalized(shape, input, weight, None, rms=True)
+    _require_floats("rms_norm", input)
     dtype = input._key.dtype
     wide = input if dtype.itemsize >= 4 else input.float()
     dims = tuple(range(input.ndim - len(shape), input.ndim))
@@ -160,6 +168,9 @@ def _group_norm_backward(
 ) -> Tensors:
     """Returns the gradients of input and, where there is a weight, of weight and bias."""
     count, channels = input.shape[:2]
+    if not input._a.size:
+        empty = input * 0
+        return (empty,) if weight is None else (empty, g.sum((0, *range(2, input.ndim))) * 0, weight * 0)
     flat = input.reshape(count, groups, -1)
     centred = flat - flat.mean(-1, True)
     scale = ((centred * centred).mean(-1, True) + eps).rsqrt()
@@ -191,6 +202,7 @@ def group_norm(
             "Expected number of channels in input to be divisible by num_groups, but got input of shape "
             f"{_list(input._a.shape)} and num_groups={num_groups}"
         )
+    _require_floats("GroupNormKernelImpl", input)
     for name, given in (("weight", weight), ("bias", bias)):
         if given is not None and tuple(given._a.shape) != (channels,):
             raise RuntimeError(
@@ -276,7 +288,11 @@ def batch_norm(
     cudnn_enabled: bool = True,
 ) -> Tensor:
     """Returns the input with mean 0 and variance 1 in each channel; in training the running statistics move."""
-    channels = int(input._a.shape[1])
+    channels = int(input._a.shape[1]) if input.ndim > 1 else int(input._a.shape[0])
+    _require_floats("batch_norm", input)
+    if not input._a.size:
+        scaled = input.clone() if weight is None or not weight._a.size else input * weight[0]
+        return scaled if bias is None or not bias._a.size else scaled + bias[0]
     if not training and (running_mean is None or running_var is None):
         missing = "running_mean" if running_mean is None else "running_var"
         raise RuntimeError(f"{missing} must be defined in evaluation mode")
@@ -311,6 +327,7 @@ def instance_norm(
     """Returns the input with mean 0 and variance 1 in each channel of each sample."""
     if not use_input_stats and (running_mean is None or running_var is None):
         raise RuntimeError("Expected running_mean and running_var to be defined when use_input_stats is false")
+    _require_floats("batch_norm", input)
     count, channels = input.shape[:2]
 
     def again(t: Tensor | None) -> Tensor | None:

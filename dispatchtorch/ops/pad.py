@@ -102,6 +102,9 @@ def pad_edges(input: Tensor, pads: Pairs, mode: str) -> Tensor:
                     f"but got: padding ({low}, {high}) at dimension {dim} of input {list(shape)}"
                 )
     sizes = shape[-n:]
+    if input._key.dtype.category == 0 and mode != "circular":
+        what = "reflection" if mode == "reflect" else "replication"
+        raise NotImplementedError(f"\"{what}_pad{n}d\" not implemented for 'Bool'")
     if mode == "circular":
         for size, (low, high) in zip(sizes, pads, strict=True):
             if low > size or high > size:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from dispatchtorch.dispatch.modes import modes
 from dispatchtorch.dispatch.table import composite
 from dispatchtorch.ops.pool import _adaptive_avg_pool, _adaptive_max_pool, _avg_pool, _max_pool
 from dispatchtorch.ops.samples import Sample
@@ -60,10 +61,30 @@ def _check_dims(input: Tensor, n: int, name: str) -> None:
             )
         raise RuntimeError(f"non-empty {n + 1}D or {n + 2}D (batch mode) tensor expected for input")
     elif 0 in shape[-n - 1 :]:
+        if name == "max_pool3d":
+            place = max(next(i for i in range(len(shape) - n - 1, len(shape)) if shape[i] == 0) - 2, 0)
+            raise RuntimeError(
+                "max_pool3d_with_indices_out_cpu_template(): Expected input's non-batch dimensions to have positive "
+                f"length, but input has a shape of {shape} and non-batch dimension {place} has length zero!"
+            )
         raise RuntimeError(
             f"Expected {n + 1}D or {n + 2}D (batch mode) tensor with optional 0 dim batch size for input, but "
             f"got:{shape}"
         )
+
+
+def _check_pads(kernel: Ints, padding: Ints, dilation: Ints, name: str) -> None:
+    """Raises what torch asks before it looks at the input."""
+    if name == "max_pool1d":
+        return
+    for k, p, d in zip(kernel, padding, dilation, strict=True):
+        if p < 0:
+            raise RuntimeError(f"pad must be non-negative, but got pad: {p}")
+        if k > 0 and d > 0 and p > ((k - 1) * d + 1) // 2:
+            raise RuntimeError(
+                f"pad should be at most half of effective kernel size, but got pad={p}, kernel_size={k} and "
+                f"dilation={d}"
+            )
 
 
 def _check_windows(
@@ -79,14 +100,6 @@ def _check_windows(
         raise RuntimeError("kernel size should be greater than zero, but got " + _axes_text("k", kernel))
     if any(d <= 0 for d in dilation):
         raise RuntimeError("dilation should be greater than zero, but got " + _axes_text("dilation", dilation))
-    for k, p, d in zip(kernel, padding, dilation, strict=True):
-        if p < 0:
-            raise RuntimeError(f"pad must be non-negative, but got pad: {p}")
-        if p > ((k - 1) * d + 1) // 2:
-            raise RuntimeError(
-                f"pad should be at most half of effective kernel size, but got pad={p}, kernel_size={k} and "
-                f"dilation={d}"
-            )
     outs = _counts(shape, kernel, stride, padding, dilation, ceil_mode)
     if name == "avg_pool3d" and any(have + 2 * p < k for have, p, k in zip(shape[-3:], padding, kernel, strict=True)):
         have = " ".join(f"{a}: {s}" for a, s in zip("THW", shape[-3:], strict=True))
@@ -148,7 +161,10 @@ def max_pool(
     kernel = _several(kernel_size, n, name, "kernel_size")
     steps = kernel if stride is None or stride == [] or stride == () else _several(stride, n, name, "stride")
     pads, gaps = _several(padding, n, name, "padding"), _several(dilation, n, name, "dilation")
-    _check_dims(input, n, name)
+    if n == 1 and input._key.requires and modes.grad and min(*kernel, *steps, *gaps) > 0:
+        name = "max_pool2d"  # torch goes by way of two dimensions then, and checks those
+    _check_pads(kernel, pads, gaps, name)
+    _check_dims(input, n, f"max_pool{n}d")
     _check_windows(tuple(input._a.shape), kernel, steps, pads, gaps, ceil_mode, name)
     if input._key.dtype.category == 0:
         raise NotImplementedError(f"\"max_pool{max(n, 2)}d\" not implemented for 'Bool'")
@@ -172,15 +188,38 @@ def avg_pool(
     pads = _several(padding, n, name, "padding")
     if divisor_override == 0:
         raise RuntimeError("divisor must be not zero")
+    _check_pads(kernel, pads, (1,) * n, name)
     _check_dims(input, n, name)
     _check_windows(tuple(input._a.shape), kernel, steps, pads, (1,) * n, ceil_mode, name)
+    kind = input._key.dtype
+    if kind.category == 0 or (n == 3 and kind.name in ("float16", "bfloat16")):
+        what = "avg_pool3d_out_frame" if n == 3 else "avg_pool2d"
+        raise NotImplementedError(f"\"{what}\" not implemented for '{kind.legacy}'")
     return _avg_pool(input, kernel, steps, pads, ceil_mode, count_include_pad, divisor_override)
+
+
+def _wrong_count(name: str, n: int, count: int, *, average: bool) -> str:
+    """Returns the sentence for an output size of so many numbers."""
+    if n == 1:
+        return f"{name}() argument 'output_size' should contain one int (got {count})"
+    if average:
+        return f"{name}: output_size must be {n}"
+    return f"{name}(): internal error: output_size.size() must be {n}"
+
+
+def _refuse_dtype(input: Tensor, what: str, n: int) -> None:
+    dtype = input._key.dtype
+    if dtype.category < 2 and (input._a.size or n == 3):
+        name = f"{what}3d_cpu" if n == 3 else f"{what}2d"
+        raise NotImplementedError(f"\"{name}\" not implemented for '{dtype.legacy}'")
 
 
 def _asked(input: Tensor, output_size: Any, n: int, name: str, *, colon: bool) -> Ints:
     """Returns the sizes asked for; None in a place keeps the input's."""
     shape = list(input._a.shape)
     wrong = len(shape) not in (n + 1, n + 2)
+    if n > 1 and len(shape) <= n and isinstance(output_size, (list, tuple)):
+        raise ValueError(f"Input dimension should be at least {n + 1}")
     if wrong and n == 1:
         raise RuntimeError(
             f"Expected 2 to 3 dimensions, but got {len(shape)}-dimensional tensor for argument #1 'self' (while "
@@ -193,10 +232,19 @@ def _asked(input: Tensor, output_size: Any, n: int, name: str, *, colon: bool) -
     )
     sizes = sizes * n if len(sizes) == 1 else sizes
     if len(sizes) != n:
-        raise RuntimeError(f"{name}: output_size must be {n}")
+        raise RuntimeError(_wrong_count(name, n, len(sizes), average=not colon))
     sizes = tuple([have if size is None else size for size, have in zip(sizes, shape[-n:], strict=True)])
     if any(size < 0 for size in sizes):
-        listed = ", ".join(map(str, sizes))
+        if colon:
+            lead = shape[:-n] if n > 1 else [*([1] if len(shape) == 2 else []), *shape[:-1], 1]
+            shown = ", ".join(map(str, (*lead, *sizes)))
+            worst = next(size for size in sizes if size < 0)
+            raise RuntimeError(f"Trying to create tensor with negative dimension {worst}: [{shown}]")
+        listed = ", ".join(map(str, (1, *sizes) if n == 1 else sizes))
+        if n == 3:
+            listed = f"{sizes[0]}, {sizes[1]},{sizes[2]}"
+        if n == 1:
+            name = "adaptive_avg_pool2d"
         raise RuntimeError(
             f"{name}: elements of output_size must be greater than or equal to 0 but received {{{listed}}}"
         )
@@ -213,8 +261,7 @@ def adaptive_avg(n: int, input: Tensor, output_size: Any) -> Tensor:
     """Returns the mean of each of ``output_size`` windows, with torch's checks."""
     name = f"adaptive_avg_pool{n}d"
     sizes = _asked(input, output_size, n, name, colon=False)
-    if input._key.dtype.category < 2:
-        raise NotImplementedError(f"\"{name}\" not implemented for '{input._key.dtype.legacy}'")
+    _refuse_dtype(input, "adaptive_avg_pool", n)
     if n > 1 and set(sizes) == {1}:
         return input.mean(tuple(range(-n, 0)), True)
     return _adaptive_avg_pool(input, sizes)
@@ -223,6 +270,7 @@ def adaptive_avg(n: int, input: Tensor, output_size: Any) -> Tensor:
 def adaptive_max(n: int, input: Tensor, output_size: Any) -> tuple[Tensor, Tensor]:
     """Returns the largest of each of ``output_size`` windows and its flat place, with torch's checks."""
     sizes = _asked(input, output_size, n, f"adaptive_max_pool{n}d", colon=True)
+    _refuse_dtype(input, "adaptive_max_pool", n)
     return _adaptive_max_pool(input, sizes)
 
 

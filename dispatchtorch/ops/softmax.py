@@ -72,9 +72,12 @@ def _normalise(name: str, op: Any, input: Tensor, dim: int | None, dtype: DType 
         raise TypeError(f'{name}() missing 1 required positional arguments: "dim"')
     if dtype is not None and input._key.dtype is not dtype:
         input = input.to(dtype)
+    ndim = len(input._a.shape)
+    dim = wrap_dim(dim, ndim)
     if input._key.dtype.category < 2:
-        raise NotImplementedError(f"\"{name}_kernel_impl\" not implemented for '{input._key.dtype.legacy}'")
-    return op(input, wrap_dim(dim, len(input._a.shape)))  # type: ignore[no-any-return]  # an entry of the table
+        kernel = f"{name}_lastdim_kernel_impl" if dim == max(ndim - 1, 0) else f"{name}_kernel_impl"
+        raise NotImplementedError(f"\"{kernel}\" not implemented for '{input._key.dtype.legacy}'")
+    return op(input, dim)  # type: ignore[no-any-return]  # an entry of the table
 
 
 @composite(method=True, out=True, samples=_samples)

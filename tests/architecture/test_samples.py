@@ -15,6 +15,7 @@ UNSAMPLED = {
     "as_tensor": "as tensor",
     "asarray": "as tensor",
     "from_numpy": "aliases host memory, which only a host backend can",
+    "rrelu_": "rrelu has the samples; tests/unit/test_nn_sequences",
     "dropout_": "dropout has the samples; the kit's in-place check is made from them",
     "feature_dropout_": "as dropout_",
     "alpha_dropout_": "as dropout_",

@@ -8,10 +8,9 @@ from typing import Any
 from dispatchtorch._base.dtypes import DType
 from dispatchtorch.dispatch.table import FUNCTIONS
 from dispatchtorch.ops import activation as ops
+from dispatchtorch.ops import rrelu as slopes
 from dispatchtorch.ops import shrink
-from dispatchtorch.random import streams
-from dispatchtorch.random.generator import default_generator
-from dispatchtorch.tensor import interop
+from dispatchtorch.ops.rrelu import rrelu_
 from dispatchtorch.tensor.tensor import Tensor
 
 __all__ = [
@@ -111,30 +110,11 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
     return ops.glu(input, dim)
 
 
-def _drawn_slopes(input: Tensor, lower: float, upper: float) -> Tensor:
-    """Returns torch's random slopes for what is not positive, 1 elsewhere."""
-    host = interop.to_host(input.detach())
-    noise = streams.rrelu_noise(default_generator.engine, host, lower, upper)
-    return interop.from_host(noise, input.device, input._key.backend)
-
-
 def rrelu(
     input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False, inplace: bool = False
 ) -> Tensor:
     """Returns the values, negative ones times a slope: random in training, the middle one otherwise."""
-    if lower > upper:
-        raise RuntimeError("Lower bound should be less than or equal to the upper bound")
-    if not training:
-        return leaky_relu(input, (lower + upper) / 2, inplace)
-    if input.dtype.name not in ("float32", "float64", "bfloat16"):
-        raise NotImplementedError(f"\"rrelu_with_noise_out_cpu\" not implemented for '{input.dtype.legacy}'")
-    slopes = _drawn_slopes(input, lower, upper)
-    return input.mul_(slopes) if inplace else input * slopes
-
-
-def rrelu_(input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False) -> Tensor:
-    """Writes `rrelu` of the tensor into it and returns it."""
-    return rrelu(input, lower, upper, training, inplace=True)
+    return (slopes.rrelu_ if inplace else slopes.rrelu)(input, lower, upper, training)
 
 
 def _dim_for(name: str, dim: int | None, ndim: int, stacklevel: int) -> int:

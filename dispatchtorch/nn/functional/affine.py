@@ -30,6 +30,8 @@ def embedding(
     sparse: bool = False,
 ) -> Tensor:
     """Returns the rows of ``weight`` that the indices name; rows longer than ``max_norm`` are shortened in place."""
+    if weight.dim() != 2:
+        raise RuntimeError("'weight' must be 2-D")
     rows = weight.size(0)
     padding = -1
     if padding_idx is not None:
@@ -68,7 +70,7 @@ def embedding_bag(
     include_last_offset: bool = False,
     padding_idx: int | None = None,
 ) -> Tensor:
-    """Returns sums, means or maxima of the rows that each bag of indices names: rows of ``input``, or from ``offsets``."""
+    """Returns sums, means or maxima of the rows that bags name: each row of ``input``, or what ``offsets`` divides."""
     if str(weight.dtype) == "torch.int64" and input.is_floating_point():
         warnings.warn(
             "Argument order of nn.functional.embedding_bag was changed. Usage `embedding_bag(weight, input, ...)` is "

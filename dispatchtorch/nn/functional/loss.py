@@ -34,6 +34,13 @@ def _together(input: Tensor, target: Tensor, *, warn: bool = True) -> tuple[Tens
     return input, target
 
 
+def _require_floats(kernel: str, *tensors: Tensor) -> None:
+    """Raises torch's error where a kernel has nothing for integers."""
+    for t in tensors:
+        if t._key.dtype.category < 2:
+            raise NotImplementedError(f"\"{kernel}\" not implemented for '{t._key.dtype.legacy}'")
+
+
 def cross_entropy(
     input: Tensor,
     target: Tensor,
@@ -75,6 +82,8 @@ def mse_loss(
     kind = chosen(reduction, size_average, reduce)
     if weight is not None:
         return _weighted_mean((input - target) * (input - target), weight, kind)
+    if input._key.dtype is target._key.dtype:
+        _require_floats("mse_cpu", input)
     return ops._mse_loss(input, target, kind)
 
 
@@ -118,6 +127,8 @@ def smooth_l1_loss(
         raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
     if beta == 0.0:
         return reduced((input - target).abs(), kind)
+    if input._key.dtype is target._key.dtype:
+        _require_floats("smooth_l1_cpu", input)
     return ops._smooth_l1_loss(input, target, kind, float(beta))
 
 
@@ -126,10 +137,14 @@ def huber_loss(
 ) -> Tensor:
     """Returns the mean of half squared differences, linear above ``delta``."""
     input, target = _together(input, target)
+    if not isinstance(delta, (int, float)):
+        raise TypeError(f"delta must be a float or int, got: {type(delta)}")
     if delta <= 0:
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
     if weight is not None:
         return _weighted_mean(ops._huber_loss(input, target, "none", float(delta)), weight, checked(reduction))
+    if input._key.dtype is target._key.dtype:
+        _require_floats("huber_cpu", input)
     return ops._huber_loss(input, target, checked(reduction), float(delta))
 
 
@@ -224,6 +239,11 @@ def poisson_nll_loss(
     return distances.poisson_nll_loss(input, target, log_input, full, eps, kind)
 
 
+def _differing(input: Tensor, variance: Tensor) -> int:
+    """Returns the sum of the variance's sizes that are not the input's."""
+    return sum([int(y) for x, y in zip(input.shape, variance.shape, strict=True) if x != y])
+
+
 def gaussian_nll_loss(
     input: Tensor, target: Tensor, var: Tensor | float, full: bool = False, eps: float = 1e-6, reduction: str = "mean"
 ) -> Tensor:
@@ -239,7 +259,7 @@ def gaussian_nll_loss(
     if variance.size() != input.size():
         if input.size()[:-1] == variance.size():
             variance = variance.unsqueeze(-1)
-        elif not (input.size()[:-1] == variance.size()[:-1] and variance.size(-1) == 1):
+        elif input.ndim != variance.ndim or _differing(input, variance) != 1:
             raise ValueError("var is of incorrect size")
     if reduction not in ("none", "mean", "sum"):
         raise ValueError(reduction + " is not valid")
@@ -260,7 +280,9 @@ def soft_margin_loss(
 ) -> Tensor:
     """Returns the mean of ``log(1 + exp(-target * input))``."""
     kind = chosen(reduction, size_average, reduce)
-    return reduced((-target * input).exp().log1p(), kind)
+    if input._key.dtype.category < 2 and target._key.dtype.category < 2:
+        raise RuntimeError(f"result type Float can't be cast to the desired output type {input._key.dtype.legacy}")
+    return reduced((input * -target).exp().log1p(), kind)
 
 
 def ctc_loss(

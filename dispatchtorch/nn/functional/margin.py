@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from dispatchtorch.nn.functional.reduction import chosen, reduced
+from dispatchtorch.nn.functional.reduction import checked, chosen, reduced
 from dispatchtorch.ops import distances as ops
 from dispatchtorch.ops.distances import cosine_similarity, pairwise_distance, triplet_of
+from dispatchtorch.ops.pairs import pdist
 from dispatchtorch.tensor.tensor import Tensor
 
 __all__ = [
     "cosine_embedding_loss", "cosine_similarity", "hinge_embedding_loss", "margin_ranking_loss",
     "multi_margin_loss", "multilabel_margin_loss", "multilabel_soft_margin_loss", "normalize", "pairwise_distance",
-    "triplet_margin_loss", "triplet_margin_with_distance_loss",
+    "pdist", "triplet_margin_loss", "triplet_margin_with_distance_loss",
 ]  # fmt: skip
 
 
@@ -47,11 +48,6 @@ def margin_ranking_loss(
 ) -> Tensor:
     """Returns the mean of ``max(0, -target * (input1 - input2) + margin)``."""
     kind = chosen(reduction, size_average, reduce)
-    if not input1.dim() == input2.dim() == target.dim():
-        raise RuntimeError(
-            "margin_ranking_loss : All input tensors should have same dimension but got sizes: "
-            f"input1: {input1.size()}, input2: {input2.size()}, target: {target.size()} "
-        )
     return ops.margin_ranking_loss(input1, input2, target, margin, kind)
 
 
@@ -101,6 +97,13 @@ def triplet_margin_with_distance_loss(
     """Returns `triplet_margin_loss` with any distance."""
     if margin <= 0:
         raise ValueError(f"margin must be greater than 0, got {margin}")
+    checked(reduction)
+    dims = [t.dim() for t in (anchor, positive, negative)]
+    if len(set(dims)) > 1:
+        raise RuntimeError(
+            "The anchor, positive, and negative tensors are expected to have the same number of dimensions, but got: "
+            f"anchor {dims[0]}D, positive {dims[1]}D, and negative {dims[2]}D inputs"
+        )
     return triplet_of(anchor, positive, negative, distance_function or pairwise_distance, margin, swap, reduction)
 
 
@@ -120,14 +123,37 @@ def multi_margin_loss(
         raise ValueError("only p == 1 and p == 2 supported")
     if weight is not None and weight.dim() != 1:
         raise ValueError("weight must be one-dimensional")
-    scores = input if input.dim() == 2 else input.unsqueeze(0)
+    _check_margin("multi_margin_loss", input, target, weight)
+    scores = input if input.dim() == 2 else input.reshape(1, -1)
     classes = target.reshape(-1, 1)
     short = (margin - scores.gather(1, classes) + scores).clamp_min(0)
     short = short if p == 1 else short * short
     if weight is not None:
         short = short * weight[classes]
     loss = short.scatter(1, classes, 0.0).sum(1) / scores.size(1)
-    return reduced(loss if input.dim() == 2 else loss.squeeze(0), kind)
+    return reduced(loss if target.dim() > 0 else loss.squeeze(0), kind)
+
+
+def _check_margin(name: str, input: Tensor, target: Tensor, weight: Tensor | None) -> None:
+    """Raises torch's errors for scores and classes that do not fit."""
+    shape = list(input.shape)
+    if input.dim() > 2 or (shape and shape[-1] == 0):
+        raise RuntimeError(f"Expected non-empty vector or matrix with optional 0-dim batch size, but got: {shape}")
+    batch, classes = (1, input.numel()) if input.dim() < 2 else (shape[0], shape[1])
+    if target.dim() > 1 or target.numel() != batch:
+        raise RuntimeError(
+            f"{name}: target tensor should be 1-D with size equal to the number of input samples (batch size). Expected "
+            f"target size [{batch}], but got {list(target.shape)}. Input has shape {shape}."
+        )
+    if weight is not None and (weight.dim() > 1 or weight.numel() != classes):
+        raise RuntimeError(f"inconsistent weight size, expected {classes} but got {list(weight.shape)}")
+    kind = input._key.dtype
+    if kind.name not in ("float32", "float64"):
+        raise NotImplementedError(f"\"{name}_cpu_kernel\" not implemented for '{kind.legacy}'")
+    if str(target.dtype) != "torch.int64":
+        raise RuntimeError(f"expected scalar type Long but found {target._key.dtype.legacy}")
+    if target.numel() and target.device.type == "cpu" and not (int(target.min()) >= 0 and int(target.max()) < classes):
+        raise RuntimeError("target out of range")
 
 
 def multilabel_margin_loss(
@@ -139,7 +165,16 @@ def multilabel_margin_loss(
 ) -> Tensor:
     """Returns how far wrong labels come within 1 of the right ones, averaged; labels end at the first -1."""
     kind = chosen(reduction, size_average, reduce)
-    scores = input.reshape(-1, input.size(-1)) if input.dim() else input.reshape(1, 1)
+    shape, wanted = list(input.shape), list(target.shape)
+    if input.dim() > 2 or (shape and shape[-1] == 0):
+        raise RuntimeError(f"Expected non-empty vector or matrix with optional 0-dim batch size, but got: {shape}")
+    if target.numel() != input.numel() or (input.dim() == 2 and wanted != shape) or target.dim() > 2:
+        raise RuntimeError(f"inconsistent target size: {wanted} for input of size: {shape}")
+    if input._key.dtype.name not in ("float32", "float64"):
+        raise NotImplementedError(
+            f"\"multilabel_margin_loss_forward_out_frame\" not implemented for '{input._key.dtype.legacy}'"
+        )
+    scores = input if input.dim() == 2 else input.reshape(1, -1)
     labels = target.reshape(scores.shape)
     valid = (labels == -1).cumsum(1) == 0
     safe = labels.masked_fill(~valid, 0)
@@ -160,6 +195,9 @@ def multilabel_soft_margin_loss(
 ) -> Tensor:
     """Returns the binary cross entropy of logits, averaged over classes."""
     kind = chosen(reduction, size_average, reduce)
+
+    if input._key.dtype.category < 2:
+        raise NotImplementedError(f"\"log_sigmoid_cpu\" not implemented for '{input._key.dtype.legacy}'")
 
     def log_sigmoid(x: Tensor) -> Tensor:
         return x.clamp(max=0) - (-x.abs()).exp().log1p()

@@ -100,7 +100,7 @@ def _unpooled_sizes(
     return sizes
 
 
-def _check_unpool(n: int, input: Tensor, indices: Tensor, sizes: Sequence[int], given: Any) -> None:
+def _check_unpool(n: int, input: Tensor, indices: Tensor) -> None:
     if indices.dtype is not int64:
         raise RuntimeError(f"elements in indices should be type int64 but got: {indices.dtype.legacy}")
     if input.dim() not in (n + 1, n + 2):
@@ -127,9 +127,12 @@ def _unpool(
     kernel = _several(kernel_size, n)
     steps = kernel if stride is None else _several(stride, n)
     sizes = _unpooled_sizes(input, kernel, steps, _several(padding, n), output_size)
-    _check_unpool(
-        max(n, 2), input if n > 1 else input.unsqueeze(-1), indices if n > 1 else indices.unsqueeze(-1), sizes, 0
-    )
+    if n == 1:  # torch goes by way of two dimensions
+        _check_unpool(2, input.unsqueeze(-1), indices.unsqueeze(-1))
+    else:
+        _check_unpool(n, input, indices)
+    if input._key.dtype.category < 2:
+        raise NotImplementedError(f"\"max_unpool{max(n, 2)}d\" not implemented for '{input._key.dtype.legacy}'")
     lead = tuple(input.shape[:-n])
     count = 1
     for size in sizes:
@@ -201,7 +204,8 @@ def _fractional(
         samples = FUNCTIONS["rand"](batch, input.size(-n - 1), n, dtype=input.dtype, device=input.device)
     kernel, sizes = _several(kernel_size, n), _several(output_size, n)
     _check_fractional(n, input, kernel, sizes, samples)
-    return fractional_max_pool(input, kernel, sizes, samples)  # type: ignore[arg-type]  # drawn where not given
+    batch = 1 if input.dim() == n + 1 else int(input.size(0))
+    return fractional_max_pool(input, kernel, sizes, samples.narrow(0, 0, batch))  # type: ignore[union-attr]  # drawn where not given
 
 
 def _check_fractional(n: int, input: Tensor, kernel: Sequence[int], sizes: Sequence[int], samples: Any) -> None:
@@ -227,9 +231,24 @@ def _check_fractional(n: int, input: Tensor, kernel: Sequence[int], sizes: Seque
                 f"{name}: Expected input to have non-zero size for non-batch dimensions, but got {shape} with "
                 f"dimension {d} being empty."
             )
+    if samples.dtype is not input.dtype:
+        raise RuntimeError("Expect _random_samples to have the same dtype as input")
+    _check_samples(n, samples, shape)
     for axis, k, s, have in zip(axes, kernel, sizes, shape[-n:], strict=True):
         if s + k - 1 > have:
             raise RuntimeError(f"{name}(): pool {axis} {k} too large relative to input {axis} {have}")
+
+
+def _check_samples(n: int, samples: Tensor, shape: Sequence[int]) -> None:
+    if samples.ndim != 3:
+        raise RuntimeError(f"Expect _random_samples to have 3 dimensions, got {samples.ndim}")
+    batch, channels = (shape[0], shape[1]) if len(shape) == n + 2 else (1, shape[0])
+    if samples.size(0) < batch:
+        raise RuntimeError("Expect _random_samples.size(0) no less then input batch size.")
+    if samples.size(1) != channels:
+        raise RuntimeError("Expect _random_samples.size(1) equals to input channel size.")
+    if samples.size(2) != n:
+        raise RuntimeError(f"Expect _random_samples.size(2) equals to {n}; got {samples.size(2)}.")
 
 
 _WORDS = {2: "two Ints", 3: "three Ints"}
