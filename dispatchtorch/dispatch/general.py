@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from dispatchtorch._base.dtypes import (
     FLOATING,
@@ -13,10 +13,18 @@ from dispatchtorch.dispatch.lifting import lifted
 from dispatchtorch.dispatch.modes import modes
 from dispatchtorch.dispatch.op import DTYPE, LIST, STATIC, TENSOR, Op
 from dispatchtorch.dispatch.overriding import dispatch, overloaded_args, public_function, state
-from dispatchtorch.dispatch.promotion import NUMBERS, MixedBackendsError, leading_key, pointwise_kernel, recover
+from dispatchtorch.dispatch.promotion import (
+    NUMBERS,
+    MixedBackendsError,
+    combination_error,
+    leading_key,
+    pointwise_kernel,
+    recover,
+)
 from dispatchtorch.dispatch.record import record, refresh, requires
 from dispatchtorch.dispatch.resolve import kernel_for, result_key
 from dispatchtorch.dispatch.sparse import SparseMet, redirect
+from dispatchtorch.dispatch.strides import laid_like
 from dispatchtorch.plugin.backend import KernelCall
 from dispatchtorch.tensor.key import Key, marking
 from dispatchtorch.tensor.tensor import Tensor, marked, new, read
@@ -54,6 +62,8 @@ def raw_result(op: Op, args: Sequence[Any]) -> tuple[Any, Key, DType | None]:
                 value = value.item()
                 keys.append(type(value))
                 raws.append(value)
+            elif op.pointwise and op.numbers == (False, True) and not op.name.startswith("_"):
+                raise combination_error(op, [type(a).__name__ for a in args])
             else:
                 raise _as_tensor_error(op, position, value)
         elif kind == LIST:
@@ -113,7 +123,16 @@ def general(op: Op, args: Sequence[Any]) -> Any:
     wanted = op.rules and modes.grad and requires(args, op.kinds)
     if wanted and any(o._key.dtype.category >= FLOATING for o in outs):
         record(op, args, outs, several=several)
+    if not lead.native and not several and (op.pointwise or op.name in _ALIKE):
+        return laid_like(outs[0], args) if _any_view(args) else outs[0]
     return tuple(outs) if several else outs[0]
+
+
+_ALIKE: Final = ("_clone", "_cast")  # no elementwise ops, but their results lie as their arguments do
+
+
+def _any_view(args: Sequence[Any]) -> bool:
+    return any(isinstance(a, Tensor) and a._key.view for a in args)
 
 
 def create(op: Op, key: Key, args: Sequence[Any]) -> Tensor:

@@ -9,15 +9,20 @@ from typing import Any
 
 from dispatchtorch._base.device import CPU, Device, asked_device
 from dispatchtorch._base.dtypes import FLOATING, DType, get_default_dtype, int64, of_number
+from dispatchtorch._base.memory_format import MemoryFormat, channels_last_3d, contiguous_format, preserve_format
 from dispatchtorch.dispatch.general import create
 from dispatchtorch.dispatch.op import TABLE
+from dispatchtorch.dispatch.strides import like_lens
 from dispatchtorch.dispatch.table import METHODS, composite, primitive, with_out
 from dispatchtorch.plugin.backend import Backend
 from dispatchtorch.plugin.selection import backend_for_device, default_backend, get_backend
 from dispatchtorch.tensor import interop
 from dispatchtorch.tensor.key import Key, intern_key
+from dispatchtorch.tensor.lens import Lens, channels_last_3d_strides, channels_last_strides
+from dispatchtorch.tensor.sizes import numel
 from dispatchtorch.tensor.sparse import laid_out
-from dispatchtorch.tensor.tensor import Tensor, wrap
+from dispatchtorch.tensor.storage import Cell
+from dispatchtorch.tensor.tensor import Tensor, storage_of, view_of, wrap
 
 Number = int | float | complex | bool
 Where = Device | str | int | None
@@ -204,6 +209,10 @@ def _filled(name: str, value: int, doc: str) -> Callable[..., Tensor]:
         key = new_key(dtype, device, backend)
         if layout is not None:
             key = laid_out(key, layout)
+        if memory_format is not None and memory_format is not preserve_format:
+            lens = _formatted(shape, memory_format)
+            if lens is not None:
+                return finished(_in_order(key, lens, value), requires_grad)
         return finished(create(TABLE["_full"], key, (shape, value, key.dtype)), requires_grad)
 
     make.__name__ = make.__qualname__ = name
@@ -340,6 +349,37 @@ def like_key(input: Tensor, dtype: DType | None, device: Where) -> Key:
     return key if dtype is None else key.as_dtype(dtype)
 
 
+def _in_order(key: Key, lens: Lens, value: Number) -> Tensor:
+    """Returns a tensor full of one number, whose elements lie without gaps in the order that a lens says."""
+    whole = create(TABLE["_full"], key, ((numel(lens.shape),), value, key.dtype))
+    made = view_of(whole, lens)
+    made._cell = Cell(storage_of(whole))
+    if not key.native:  # elsewhere the library's own arrays know
+        made._key = intern_key(key.backend, key.device, key.dtype, not lens.shape, False, True)
+    return made
+
+
+def _formatted(shape: tuple[int, ...], memory_format: MemoryFormat) -> Lens | None:
+    if memory_format is contiguous_format:
+        return None
+    rank = 5 if memory_format is channels_last_3d else 4
+    if len(shape) != rank:
+        raise RuntimeError(f"required rank {rank} tensor to use {memory_format.name} format")
+    strides = channels_last_3d_strides if memory_format is channels_last_3d else channels_last_strides
+    return Lens(shape, strides(shape), 0)
+
+
+def _full_like(input: Tensor, key: Key, value: Number, memory_format: MemoryFormat | None) -> Tensor:
+    shape = tuple(input._a.shape)
+    if memory_format is None or memory_format is preserve_format:
+        lens = like_lens(input)
+    else:
+        lens = _formatted(shape, memory_format)
+    if lens is None:
+        return create(TABLE["_full"], key, (shape, value, key.dtype))
+    return _in_order(key, lens, value)
+
+
 def _like(name: str, value: int) -> Callable[..., Tensor]:
     def make(
         input: Tensor,
@@ -351,7 +391,7 @@ def _like(name: str, value: int) -> Callable[..., Tensor]:
         memory_format: Any = None,
     ) -> Tensor:
         key = like_key(input, dtype, device)
-        return finished(create(TABLE["_full"], key, (tuple(input._a.shape), value, key.dtype)), requires_grad)
+        return finished(_full_like(input, key, value, memory_format), requires_grad)
 
     make.__name__ = make.__qualname__ = name
     make.__doc__ = f"Returns a tensor of {name.partition('_')[0]} with the shape, dtype and device of ``input``."
@@ -376,7 +416,7 @@ def full_like(
 ) -> Tensor:
     """Returns a tensor full of one number with the shape, dtype and device of ``input``."""
     key = like_key(input, dtype, device)
-    return finished(create(TABLE["_full"], key, (tuple(input._a.shape), fill_value, key.dtype)), requires_grad)
+    return finished(_full_like(input, key, fill_value, memory_format), requires_grad)
 
 
 def _new(name: str, value: int) -> Callable[..., Tensor]:

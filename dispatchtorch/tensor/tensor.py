@@ -16,7 +16,7 @@ from dispatchtorch._base.dtypes import DType
 from dispatchtorch.plugin.aliasing import StridedView, seen_as, written_as
 from dispatchtorch.plugin.backend import Array, Backend, Kernel, KernelCall
 from dispatchtorch.tensor.key import Key, marking
-from dispatchtorch.tensor.lens import Lens, contiguous_strides
+from dispatchtorch.tensor.lens import Lens, contiguous_strides, is_contiguous
 from dispatchtorch.tensor.storage import Cell, Storage
 
 __all__ = ["Extra", "Parameter", "Size", "Tensor", "cell_of", "inference", "lens_of", "marked", "read", "wrap", "write"]
@@ -71,6 +71,7 @@ class Extra(_Place):
 
     creation: str = ""  # "", "no_grad", "multi:<Node>": what an in-place write to this view may do
     lens: Lens | None = None  # immutable libraries: where in the base
+    odd: tuple[Lens | None, bool] = (None, False)  # a lens, and whether it is anything but row-major
     stamp: int = 0  # Storage.stamp of the cached read
     grad: Tensor | None = None
     hooks: Any = None
@@ -269,9 +270,10 @@ def storage_of(t: Tensor) -> Storage:
         if t._key.native:
             storage = Storage(backend.flat(t._a), backend)
         else:
-            storage = Storage(t._a, backend)
+            lens = lens_of(t)
+            storage = Storage(t._a if is_contiguous(lens) else _in_memory_order(backend, lens)(t._a), backend)
             extra = extra_of(t)
-            extra.lens, extra.stamp = lens_of(t), 0
+            extra.lens, extra.stamp = lens, 0
         cell.storage = storage
     return storage
 
@@ -293,6 +295,14 @@ def lens_of(t: Tensor) -> Lens:
         backend = t._key.backend
         offset = (backend.address(a) - backend.address(cell.storage.root)) // size
     return Lens(a.shape, tuple([s // size for s in a.strides]), offset)
+
+
+@lru_cache(maxsize=1024)
+def _in_memory_order(backend: Backend, lens: Lens) -> Kernel:
+    """Returns what brings a result without gaps into the order in which its lens says that its elements lie."""
+    order = tuple(sorted(range(len(lens.shape)), key=lambda dim: (-lens.strides[dim], dim)))
+    xp = backend.namespace
+    return backend.bind(lambda array: xp.permute_dims(array, order), KernelCall("memory_order"))
 
 
 @lru_cache(maxsize=4096)
@@ -375,7 +385,7 @@ def alias_of(t: Tensor, cls: type[Tensor] = Tensor) -> Tensor:
     read(t)
     v = new(cls)
     v._a, v._cell, v._edge, v._extra = t._a, t._cell, None, None
-    v._key = t._key.fresh(t._key.zero_dim)
+    v._key = t._key.fresh(t._key.zero_dim, False, t._key.view and not t._key.native)
     if t._key.inference:
         v._key = v._key.as_inference()
     if not t._key.native:

@@ -47,7 +47,7 @@ def _cast(xp: Any, a: Any, dtype: Any) -> Any:
 
 @kernel
 def _clone(xp: Any, a: Any) -> Any:
-    return a.copy(order="K")
+    return a.copy(order="C" if 0 in getattr(a, "strides", ()) else "K")  # repeated elements are laid out row by row
 
 
 @kernel
