@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from dispatchtorch._base.dtypes import BOOL, INTEGRAL
+from dispatchtorch._base.dtypes import BOOL, FLOATING, INTEGRAL
 from dispatchtorch.dispatch.table import composite, primitive
 from dispatchtorch.ops.matmul import _fold_tn, _matmul_nt, _matmul_tn, check_bmm, check_mm, conj, matmul, sizes_text
 from dispatchtorch.tensor.tensor import Tensor
@@ -45,6 +45,14 @@ def _plus(input: Tensor, product: Tensor, beta: Number, alpha: Number) -> Tensor
     return _scaled_forward(input, beta) + product
 
 
+def _plus_product(input: Tensor, first: Tensor, second: Tensor, beta: Number, alpha: Number) -> Tensor:
+    """Returns ``beta * input + alpha * first @ second``; half precision is rounded once, at the end."""
+    kind = first._key.dtype
+    if kind.itemsize > 2 or kind.category != FLOATING or input._key.dtype is not kind or (beta == 0 and alpha == 1):
+        return _plus(input, matmul(first, second), beta, alpha)
+    return _plus(input.float(), matmul(first.float(), second.float()), beta, alpha).to(kind)
+
+
 def _whole(by: Number) -> Number:
     """Returns a factor of integers: what is behind the point is dropped."""
     if isinstance(by, complex):
@@ -70,7 +78,7 @@ _ADDED: Final[dict[Any, Callable[..., Tensor]]] = {"input": lambda g, beta: _sca
 )
 def _addmm(input: Tensor, mat1: Tensor, mat2: Tensor, beta: Number, alpha: Number) -> Tensor:
     """Returns ``beta * input + alpha * mat1 @ mat2``."""
-    return _plus(input, matmul(mat1, mat2), beta, alpha)
+    return _plus_product(input, mat1, mat2, beta, alpha)
 
 
 def _check_addmm(input: Tensor, mat1: Tensor, mat2: Tensor) -> None:
@@ -146,7 +154,7 @@ def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Number = 1, alpha: N
 )
 def _baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, beta: Number, alpha: Number) -> Tensor:
     """Returns ``beta * input + alpha * batch1 @ batch2``, matrix by matrix."""
-    return _plus(input, matmul(batch1, batch2), beta, alpha)
+    return _plus_product(input, batch1, batch2, beta, alpha)
 
 
 def _check_baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor) -> None:

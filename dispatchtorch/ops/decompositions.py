@@ -10,13 +10,12 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from dispatchtorch._base.dtypes import DType
-from dispatchtorch.dispatch.table import FUNCTIONS, METHODS, composite, primitive, with_out
+from dispatchtorch.dispatch.table import FUNCTIONS, primitive, with_out
 from dispatchtorch.ops.magnitude import convertible, vector_norm
 from dispatchtorch.ops.matmul import conj, matmul
 from dispatchtorch.ops.matrices import (
     LINALG,
     check_floating,
-    check_matrix,
     check_square,
     herm,
     linalg,
@@ -51,7 +50,7 @@ def linalg_matrix_power(A: Tensor, n: int) -> Tensor:
         eye = FUNCTIONS["eye"](A._a.shape[-1], dtype=A._key.dtype, device=A._key.device)
         return FUNCTIONS["where"](FUNCTIONS["ones_like"](eye).bool(), eye, A)  # type: ignore[no-any-return]  # has a history, without effect
     if n == 1:
-        return A.clone()  # type: ignore[no-any-return]  # methods arrive from the table
+        return A.clone()
     out: Tensor | None = None
     while n:
         if n & 1:
@@ -73,7 +72,7 @@ def _exp_grad(g: Tensor, input: Tensor) -> Tensor:
     upper = FUNCTIONS["cat"]([turned, g], -1)
     lower = FUNCTIONS["cat"]([FUNCTIONS["zeros_like"](turned), turned], -1)
     whole = _matrix_exp(FUNCTIONS["cat"]([upper, lower], -2))
-    return whole.narrow(-2, 0, n).narrow(-1, n, n)  # type: ignore[no-any-return]  # methods arrive from the table
+    return whole.narrow(-2, 0, n).narrow(-1, n, n)
 
 
 @primitive(grad={"input": _exp_grad}, node="LinalgMatrixExpBackward0")
@@ -97,7 +96,7 @@ def linalg_matrix_exp(A: Tensor) -> Tensor:
     """
     check_square_any(A)
     if A._key.dtype.itemsize == 2 and A._key.dtype.category == 2:
-        return _matrix_exp(A.float()).to(A._key.dtype)  # type: ignore[no-any-return]  # methods arrive from the table
+        return _matrix_exp(A.float()).to(A._key.dtype)
     return _matrix_exp(A)
 
 
@@ -158,13 +157,13 @@ def linalg_matrix_norm(
         out = s.sum(-1) if ord == "nuc" else s.amax(-1) if ord == 2 else s.amin(-1)
         for d in sorted((rows, columns)) if keepdim else ():
             out = out.unsqueeze(d)
-        return out  # type: ignore[no-any-return]  # methods arrive from the table
+        return out
     over, along = (rows, columns) if abs(float(ord)) == 1 else (columns, rows)
     sums = vector_norm(A, 1, over, True)
     if not sums._a.shape[along] and float(ord) > 0:
-        return sums.sum(along, keepdim) if keepdim else sums.sum((rows, columns))  # type: ignore[no-any-return]  # of nothing: zero
+        return sums.sum(along, keepdim) if keepdim else sums.sum((rows, columns))
     best = sums.amax(along, keepdim=True) if float(ord) > 0 else sums.amin(along, keepdim=True)
-    return best if keepdim else best.squeeze((rows, columns))  # type: ignore[no-any-return]  # methods arrive from the table
+    return best if keepdim else best.squeeze((rows, columns))
 
 
 def _any_norm_samples(make: Maker) -> Any:
@@ -231,12 +230,12 @@ def linalg_cond(A: Tensor, p: float | str | None = None) -> Tensor:
     kind = A._key.dtype.to_real()
     if p is None or p in (2, -2):
         if not A.numel():
-            return A.new_zeros(tuple(A._a.shape[:-2]), dtype=kind)  # type: ignore[no-any-return]  # methods arrive from the table
+            return A.new_zeros(tuple(A._a.shape[:-2]), dtype=kind)
         s = values_of("linalg.svd", A)
-        return s[..., -1] / s[..., 0] if p == -2 else s[..., 0] / s[..., -1]  # type: ignore[no-any-return, index]  # as above
+        return s[..., -1] / s[..., 0] if p == -2 else s[..., 0] / s[..., -1]
     check_square(f"linalg.cond(ord={p})", A)
     if not A.numel():
-        return A.new_zeros(tuple(A._a.shape[:-2]), dtype=kind)  # type: ignore[no-any-return]  # as above
+        return A.new_zeros(tuple(A._a.shape[:-2]), dtype=kind)
     inverse, info = _inv(A)
     if p == "nuc":
         inverse = linalg_inv(A)
@@ -252,7 +251,7 @@ def linalg_cond(A: Tensor, p: float | str | None = None) -> Tensor:
 )
 def linalg_diagonal(A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
     """Returns a view of the diagonals of matrices."""
-    return A.diagonal(offset, dim1, dim2)  # type: ignore[no-any-return]  # methods arrive from the table
+    return A.diagonal(offset, dim1, dim2)
 
 
 @linalg(samples=lambda make: iter([Sample((make(2, 3), make(2, 3))), Sample((make(3, 1), make(3, 4)), {"dim": 0})]))
@@ -261,11 +260,11 @@ def linalg_vecdot(x: Tensor, y: Tensor, *, dim: int = -1) -> Tensor:
     require_tensor("linalg_vecdot", x=x, y=y)
     if x._key.dtype is not y._key.dtype:
         raise RuntimeError(
-            f"linalg.vecdot: Expected x and y to have the same dtype, but found x of type {x._key.dtype.legacy} and y of "
-            f"type {y._key.dtype.legacy} instead"
+            f"linalg.vecdot: Expected x and y to have the same dtype, but found x of type {x._key.dtype.legacy} and "
+            f"y of type {y._key.dtype.legacy} instead"
         )
     out = (conj(x) * y).sum(dim)
-    return out if out._key.dtype is x._key.dtype else out.to(x._key.dtype)  # type: ignore[no-any-return]  # methods arrive from the table
+    return out if out._key.dtype is x._key.dtype else out.to(x._key.dtype)
 
 
 @linalg(out=False, samples=lambda make: iter([Sample((make(3),)), Sample((make(2, 3),), {"N": 5})]))

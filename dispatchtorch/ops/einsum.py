@@ -382,7 +382,7 @@ def _chains(make: Maker) -> Any:
 
 @linalg(samples=_chains)
 def linalg_multi_dot(tensors: Sequence[Tensor]) -> Tensor:
-    """Returns the product of matrices, in the order that takes the fewest multiplications; vectors may stand at the ends."""
+    """Returns the product of matrices, in the order that takes the fewest multiplications; the ends may be vectors."""
     count = len(tensors)
     if count < 2:
         raise RuntimeError(f"multi_dot(): expected at least 2 tensors but got {count}")

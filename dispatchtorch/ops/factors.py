@@ -1,6 +1,6 @@
-"""Cholesky's and QR factorisations, reflectors, and what is made of them: solutions, inverses, torch.linalg's and older names.
+"""Cholesky's and QR factorisations, and solutions and inverses from factors; torch.linalg's and older names.
 
-The derivatives hold where the factors are unique. Sums over reflectors are in closed form: ``H1 ... Hk = I - V T V^H``.
+The derivatives hold where the factors are unique.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from dispatchtorch.ops.matmul import _matmul_tn, conj, matmul
 from dispatchtorch.ops.matrices import (
     LinAlgError,
     batch_element,
-    check_floating,
     check_matrix,
     check_square,
     culprit,
@@ -44,9 +43,6 @@ def _cholesky_grad(g: Any, out: Any) -> Tensor:
     low = out[0]
     inside = FUNCTIONS["tril"](_matmul_tn(conj(low), g[0]))
     phi = 0.5 * (inside + herm(FUNCTIONS["tril"](inside, -1)))
-    if phi._key.dtype.category == 3:  # the diagonal of the input is real, and so is its gradient
-        diagonal = FUNCTIONS["diag_embed"](phi.diagonal(0, -2, -1))
-        phi = phi - 0.5 * (diagonal - herm(diagonal))
     left = _solve_triangular(herm(low), phi, True, False)
     return herm(_solve_triangular(herm(low), herm(left), True, False))
 
@@ -117,6 +113,35 @@ def _low_samples(make: Maker) -> Any:
     yield Sample((make(2, 3, 2), FUNCTIONS["triu"](low + low.mT), True))
 
 
+def _to_factor(common: Tensor, L: Tensor, upper: bool) -> Tensor:
+    """Returns the gradient of a factor from that of what it stands for; both triangles, as torch gives it."""
+    both = common + herm(common)
+    return -(matmul(L, both) if upper else matmul(both, L))
+
+
+@primitive(
+    grad={
+        "input": lambda g, L, upper: _cholesky_solve(g, L, upper),
+        "L": lambda g, L, out, upper: _to_factor(matmul(_cholesky_solve(g, L, upper), herm(out)), L, upper),
+    },
+    node="CholeskySolveBackward0",
+)
+def _cholesky_solve(input: Tensor, L: Tensor, upper: bool) -> Tensor:
+    """Returns ``X`` with ``A @ X = input``."""
+    first, second = (herm(L), L) if upper else (L, herm(L))
+    return _solve_triangular(second, _solve_triangular(first, input, False, False), True, False)
+
+
+@primitive(
+    grad={"L": lambda g, L, out, upper: _to_factor(matmul(matmul(out, g), out), L, upper)},
+    node="CholeskyInverseBackward0",
+)
+def _cholesky_inverse(L: Tensor, upper: bool) -> Tensor:
+    """Returns inverses of what has the factors ``L``."""
+    eye = FUNCTIONS["eye"](L._a.shape[-1], dtype=L._key.dtype, device=L._key.device)
+    return _cholesky_solve(eye, L, upper)
+
+
 @composite(method=True, out=True, samples=_low_samples)
 def cholesky_solve(input: Tensor, L: Tensor, upper: bool = False) -> Tensor:
     """Returns ``X`` with ``A @ X = input``, given the Cholesky factor of ``A``."""
@@ -135,8 +160,7 @@ def cholesky_solve(input: Tensor, L: Tensor, upper: bool = False) -> Tensor:
         )
     broadcast_shapes(tuple(input._a.shape[:-2]), tuple(L._a.shape[:-2]))
     _check_dtype("cholesky_solve_cpu", input)
-    first, second = (herm(L), L) if upper else (L, herm(L))
-    return _solve_triangular(second, _solve_triangular(first, input, False, False), True, False)
+    return _cholesky_solve(input, L, upper)
 
 
 def _inverse_samples(make: Maker) -> Any:
@@ -149,9 +173,7 @@ def _inverse_samples(make: Maker) -> Any:
 def cholesky_inverse(L: Tensor, upper: bool = False) -> Tensor:
     """Returns the inverse of ``A``, given its Cholesky factor."""
     check_square("cholesky_inverse", L, kernel="cholesky_inverse_cpu")
-    eye = FUNCTIONS["eye"](L._a.shape[-1], dtype=L._key.dtype, device=L._key.device)
-    first, second = (herm(L), L) if upper else (L, herm(L))
-    return _solve_triangular(second, _solve_triangular(first, eye, False, False), True, False)
+    return _cholesky_inverse(L, upper)
 
 
 # --- qr ---------------------------------------------------------------------------------------------------------------
@@ -159,13 +181,11 @@ def cholesky_inverse(L: Tensor, upper: bool = False) -> Tensor:
 
 def _tall_qr_grad(gq: Any, gr: Any, q: Tensor, r: Tensor) -> Tensor:
     """Returns the gradient of a factorisation with a square ``R``."""
-    inner = 0.0
-    if gr is not None:
-        inner = matmul(r, herm(gr))
+    inner = r.new_zeros(()) if gr is None else matmul(r, herm(gr))
     if gq is not None:
         inner = inner - matmul(herm(gq), q)
     low = FUNCTIONS["tril"](inner, -1)
-    diagonal = FUNCTIONS["diag_embed"](inner.diagonal(0, -2, -1))  # type: ignore[attr-defined]  # one of the two is there
+    diagonal = FUNCTIONS["diag_embed"](inner.diagonal(0, -2, -1))
     if diagonal._key.dtype.category == 3:
         diagonal = diagonal.real.to(diagonal._key.dtype)
     middle = matmul(q, low + herm(low) + diagonal)
@@ -209,7 +229,7 @@ def _r_grad(g: Tensor, input: Tensor) -> Tensor:
 @primitive(grad={"input": _r_grad}, node="LinalgQrBackward0")
 def _qr_r(input: Tensor) -> Tensor:
     """Returns triangular factors alone."""
-    return _qr(input, False)[1]  # type: ignore[no-any-return, index]  # one of two outputs
+    return _qr(input, False)[1]
 
 
 def _qr_samples(make: Maker) -> Any:

@@ -41,7 +41,7 @@ def _ldl_solve(LD: Tensor, pivots: Tensor, B: Tensor, hermitian: bool) -> Tensor
 
 @linalg(samples=_samples)
 def linalg_ldl_factor(A: Tensor, *, hermitian: bool = False) -> Any:
-    """Returns (LD, pivots) of a symmetric, or with ``hermitian`` Hermitian, matrix, of which the lower triangle is read."""
+    """Returns (LD, pivots) of a symmetric (or Hermitian) matrix, of which the lower triangle is read."""
     check_square("torch.linalg.ldl_factor_ex", A)
     packed, pivots, info = _ldl_factor(A, hermitian)
     i, code = culprit(info)

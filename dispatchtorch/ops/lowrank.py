@@ -62,7 +62,7 @@ def svd_lowrank(
 
 @composite(samples=_drawn_samples)
 def pca_lowrank(A: Tensor, q: int | None = None, center: bool = True, niter: int = 2) -> tuple[Tensor, Tensor, Tensor]:
-    """Returns (U, S, V): nearly the ``q`` main directions ``V`` of the rows of ``A``, from which their mean is taken."""
+    """Returns (U, S, V): nearly the ``q`` main directions ``V`` of the rows of ``A``, less their mean."""
     m, n = A._a.shape[-2:]
     if q is None:
         q = min(6, m, n)
@@ -100,7 +100,7 @@ def lobpcg(
     """
     rows, columns = A._a.shape[-2:]
     if rows != columns:
-        raise AssertionError(f"A must be square, got shape {A.shape}")  # type: ignore[attr-defined]  # a member of the table
+        raise AssertionError(f"A must be square, got shape {A.shape}")
     count = (1 if X is None else X._a.shape[-1]) if k is None else k
     if rows < 3 * count:
         raise ValueError(
@@ -114,7 +114,7 @@ def lobpcg(
             f"requested eigenpairs (={width})"
         )
     if X is not None and tuple(X._a.shape[-2:]) != (rows, width):
-        raise AssertionError(f"X shape mismatch: got {X.shape}, expected {(rows, width)}")  # type: ignore[attr-defined]  # as above
+        raise AssertionError(f"X shape mismatch: got {X.shape}, expected {(rows, width)}")
     if tracker is not None:
         raise NotImplementedError(
             "lobpcg computes eigenpairs by one dense factorisation and has no steps for a tracker"

@@ -12,7 +12,7 @@ from dispatchtorch._base.notices import warn_once
 from dispatchtorch.dispatch.table import FUNCTIONS, METHODS, composite, primitive
 from dispatchtorch.ops import return_types
 from dispatchtorch.ops.matmul import _matmul_nt, _matmul_tn, conj
-from dispatchtorch.ops.matrices import batch_element, check_matrix, check_square, culprit, herm, linalg, square
+from dispatchtorch.ops.matrices import batch_element, check_square, culprit, herm, linalg, square
 from dispatchtorch.ops.samples import Maker, Sample
 from dispatchtorch.ops.systems import _solve_triangular, check_shapes
 from dispatchtorch.tensor.sizes import broadcast_shapes
@@ -42,7 +42,7 @@ def _permuted(x: Tensor, order: Tensor) -> Tensor:
     """Returns ``x`` with its rows taken in an order, one order a matrix."""
     batch = broadcast_shapes(tuple(x._a.shape[:-2]), tuple(order._a.shape[:-1]))
     if not x.numel():
-        return x.expand(*batch, *x._a.shape[-2:])  # type: ignore[no-any-return]  # methods arrive from the table
+        return x.expand(*batch, *x._a.shape[-2:])
     index = order.unsqueeze(-1).expand(*batch, *x._a.shape[-2:])
     return FUNCTIONS["gather"](x.expand(*batch, *x._a.shape[-2:]), -2, index)  # type: ignore[no-any-return]  # an entry of the table
 
@@ -141,8 +141,8 @@ def linalg_lu_factor_ex(A: Tensor, *, pivot: bool = True, check_errors: bool = F
 def _lu_with_info(self: Tensor, pivot: bool = True, check_errors: bool = True) -> Any:
     """Returns (LU, pivots, info), with a notice that torch.lu is deprecated."""
     warn_once(
-        "torch.lu is deprecated in favor of torch.linalg.lu_factor / torch.linalg.lu_factor_ex and will be removed in a "
-        "future PyTorch release.\nLU, pivots = torch.lu(A, compute_pivots)\nshould be replaced with\n"
+        "torch.lu is deprecated in favor of torch.linalg.lu_factor / torch.linalg.lu_factor_ex and will be removed in "
+        "a future PyTorch release.\nLU, pivots = torch.lu(A, compute_pivots)\nshould be replaced with\n"
         "LU, pivots = torch.linalg.lu_factor(A, compute_pivots)\nand\n"
         "LU, pivots, info = torch.lu(A, compute_pivots, get_infos=True)\nshould be replaced with\n"
         "LU, pivots, info = torch.linalg.lu_factor_ex(A, compute_pivots)"
@@ -275,8 +275,8 @@ def _old_solve_samples(make: Maker) -> Any:
 def lu_solve(input: Tensor, LU_data: Tensor, LU_pivots: Tensor) -> Tensor:
     """Returns ``X`` with ``A @ X = input``; deprecated for `linalg.lu_solve`, whose arguments stand the other way."""
     warn_once(
-        "torch.lu_solve is deprecated in favor of torch.linalg.lu_solveand will be removed in a future PyTorch release.\n"
-        "Note that torch.linalg.lu_solve has its arguments reversed.\nX = torch.lu_solve(B, LU, pivots)\nshould be "
+        "torch.lu_solve is deprecated in favor of torch.linalg.lu_solveand will be removed in a future PyTorch "
+        "release.\nNote that torch.linalg.lu_solve has its arguments reversed.\nX = torch.lu_solve(B, LU, pivots)\nshould be "
         "replaced with\nX = torch.linalg.lu_solve(LU, pivots, B)"
     )
     return linalg_lu_solve(LU_data, LU_pivots, input)

@@ -53,7 +53,7 @@ def linalg(
 
 
 def _typed(body: Callable[..., Any]) -> Callable[..., Any]:
-    """Returns the function with torch's TypeError for a first argument that is no tensor; looked at once it has failed."""
+    """Returns the function with torch's TypeError for a first argument that is no tensor, asked when it fails."""
     first = body.__code__.co_varnames[0]
     if "Tensor" not in str(body.__annotations__.get(first, "")) or "[" in str(body.__annotations__[first]):
         return body

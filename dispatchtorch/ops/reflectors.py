@@ -1,7 +1,7 @@
 """Products of Householder's reflectors: geqrf, householder_product (orgqr) and ormqr.
 
-A matrix's columns below the diagonal and ``tau`` mean ``H1 H2 ... Hk`` with ``Hi = I - tau_i v_i v_i^H``. The product is
-``I - V T V^H`` with a triangular ``T``, so everything here is products and one triangular solve, and differentiable.
+A matrix's columns below the diagonal and ``tau`` mean ``H1 H2 ... Hk`` with ``Hi = I - tau_i v_i v_i^H``. The product
+is ``I - V T V^H`` with a triangular ``T``, so everything here is products and one triangular solve, and differentiable.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def _ormqr_samples(make: Maker) -> Any:
 
 @composite(method=True, out=True, samples=_ormqr_samples)
 def ormqr(input: Tensor, tau: Tensor, other: Tensor, left: bool = True, transpose: bool = False) -> Tensor:
-    """Returns ``Q @ other``, or ``other @ Q`` where not ``left``, ``Q`` being a product of reflectors, or its inverse."""
+    """Returns ``Q @ other``, or ``other @ Q`` where not ``left``, ``Q`` being a product of reflectors."""
     shape, third = tuple(input._a.shape), tuple(other._a.shape)
     if len(shape) < 2:
         raise RuntimeError("torch.ormqr: input must have at least 2 dimensions.")
@@ -124,7 +124,8 @@ def ormqr(input: Tensor, tau: Tensor, other: Tensor, left: bool = True, transpos
         )
     if third[:-2] != shape[:-2]:
         raise RuntimeError(
-            f"torch.ormqr: Expected batch dimensions of other to be equal to input.shape[:-2], but got {list(third[:-2])}"
+            f"torch.ormqr: Expected batch dimensions of other to be equal to input.shape[:-2], but got "
+            f"{list(third[:-2])}"
         )
     if other._key.dtype is not input._key.dtype:
         raise RuntimeError(

@@ -36,7 +36,7 @@ def _tolerances(name: str, A: Tensor, atol: Tolerance, rtol: Tolerance) -> tuple
     def made(value: float | Tensor) -> Tensor:
         if isinstance(value, Tensor):
             return value.to(kind).unsqueeze(-1)  # type: ignore[no-any-return]  # methods arrive from the table
-        return A.new_full((1,), float(value), dtype=kind)  # type: ignore[no-any-return]  # as above
+        return A.new_full((1,), float(value), dtype=kind)
 
     absolute = made(0.0 if atol is None else atol)
     if rtol is not None:
@@ -111,7 +111,7 @@ def linalg_pinv(
             "cfloat or cdouble types"
         )
     if not A.numel():
-        return herm(A).clone()  # type: ignore[no-any-return]  # methods arrive from the table
+        return herm(A).clone()
     absolute, relative = _tolerances("torch.linalg.pinv", A, atol, rcond if rtol is None else rtol)
     if hermitian and A._a.shape[-1] != A._a.shape[-2]:
         linalg_eigh(A)  # says what is wrong
@@ -147,7 +147,7 @@ def linalg_matrix_rank(
     A = A.detach()
     sizes = linalg_eigvalsh(A).abs() if hermitian else values_of("linalg.svd", A)
     absolute, relative = _tolerances("torch.linalg.matrix_rank", A, atol, rtol)
-    return (sizes > _limit(sizes, absolute, relative)).sum(-1)  # type: ignore[no-any-return]  # methods arrive from the table
+    return (sizes > _limit(sizes, absolute, relative)).sum(-1)
 
 
 # --- least squares ----------------------------------------------------------------------------------------------------
@@ -173,7 +173,8 @@ def _check_lstsq(A: Tensor, B: Tensor, driver: str | None) -> None:
     gap = len(shape) - len(other)
     if not 0 <= gap <= 1:
         raise RuntimeError(
-            "torch.linalg.lstsq: input.dim() must be greater or equal to other.dim() and (input.dim() - other.dim()) <= 1"
+            "torch.linalg.lstsq: input.dim() must be greater or equal to other.dim() and "
+            "(input.dim() - other.dim()) <= 1"
         )
     if gap == 1 and shape[:-1] != other:
         raise RuntimeError(
@@ -193,8 +194,8 @@ def _check_lstsq(A: Tensor, B: Tensor, driver: str | None) -> None:
 def linalg_lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | None = None) -> Any:
     """Returns (solution, residuals, rank, singular_values) of the least squares problem ``A @ X = B``.
 
-    The solution is the one of least norm. ``rank`` is empty for the driver "gels", which takes full rank for granted, and
-    ``singular_values`` for all but "gelsd" and "gelss".
+    The solution is the one of least norm. ``rank`` is empty for the driver "gels", which takes full rank for granted,
+    and ``singular_values`` for all but "gelsd" and "gelss".
     """
     require_tensor("linalg_lstsq", input=A, b=B)
     _check_lstsq(A, B, driver)

@@ -1,7 +1,7 @@
 """Singular values and eigenvalues, with the vectors that belong to them.
 
-The derivatives of vectors hold where they are unique: values that are distinct. Vectors of complex matrices are unique up
-to a phase besides, so a loss that depends on the phase is refused, as in torch.
+The derivatives of vectors hold where they are unique: values that are distinct. Vectors of complex matrices are unique
+up to a phase besides, so a loss that depends on the phase is refused, as in torch.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ def values_of(name: str, A: Tensor) -> Tensor:
 
 @linalg(samples=lambda make: iter([Sample((make(0, 3),), grad=False), Sample((make(2, 0), False), grad=False)]))
 def linalg_svd(A: Tensor, full_matrices: bool = True, *, driver: str | None = None) -> Any:
-    """Returns (U, S, Vh): left singular vectors, singular values in decreasing order, right singular vectors as rows."""
+    """Returns (U, S, Vh): left vectors, singular values in decreasing order, right vectors as rows."""
     _check_driver(driver)
     return LinalgSvdResult(_svd_of("linalg.svd", A, full_matrices))
 
@@ -184,7 +184,7 @@ def _eigh_grad(g: Any, out: Any) -> Tensor | None:
             "linalg_eigh_backward: The eigenvectors in the complex case are specified up to multiplication by "
             "e^{i phi}. The specified loss function depends on this quantity, so it is ill-defined.",
         )
-    inner = through * ((1 - eye) / gaps)
+    inner = (through - herm(through)) * 0.5 * ((1 - eye) / gaps)  # symmetric, as the matrix is taken to be
     if gl is not None:
         inner = inner + _on_diagonal(gl, vectors._key.dtype)
     return _matmul_nt(matmul(vectors, inner), conj(vectors))
@@ -218,7 +218,8 @@ def _check_hermitian(A: Tensor) -> None:
 
 def _unsettled(name: str) -> Exception:
     return LinAlgError(
-        f"{name}: The algorithm failed to converge because the input matrix is ill-conditioned or has too many repeated eigenvalues (error code: 1)."
+        f"{name}: The algorithm failed to converge because the input matrix is ill-conditioned or "
+        "has too many repeated eigenvalues (error code: 1)."
     )
 
 
@@ -268,7 +269,7 @@ def _eig_grad(g: Any, out: Any) -> Tensor | None:
     inner = (through - lengths) * ((1 - eye) / gaps)
     if from_values is not None:
         inner = inner + FUNCTIONS["diag_embed"](from_values)
-    return _solve(back, matmul(inner, back))[0]  # type: ignore[no-any-return]  # one of two outputs
+    return _solve(back, matmul(inner, back))[0]
 
 
 @primitive(grad={"input": _eig_grad}, node="LinalgEigBackward0", partial=True)

@@ -73,7 +73,7 @@ def linalg_inv(A: Tensor) -> Tensor:
     check_square("linalg.inv", A)
     result, info = _inv(A)
     _require_regular("linalg.inv", info)
-    return result  # type: ignore[no-any-return]  # one of two outputs
+    return result
 
 
 @composite(method=True, out=True)
@@ -101,7 +101,7 @@ def _solve_samples(make: Maker) -> Any:
 
 
 def _solved(A: Tensor, B: Tensor) -> Tensor:
-    return _solve(A, B)[0]  # type: ignore[no-any-return, index]  # one of two outputs
+    return _solve(A, B)[0]
 
 
 @primitive(
@@ -290,7 +290,7 @@ def linalg_tensorinv(A: Tensor, ind: int = 2) -> Tensor:
         raise _unequal(after, before, "ind:", ":ind")
     result, info = _inv(_typed("inv", A.reshape(after, before)))
     _require_regular("inv", info)
-    return result.reshape(*shape[ind:], *shape[:ind])  # type: ignore[no-any-return]  # methods arrive from the table
+    return result.reshape(*shape[ind:], *shape[:ind])
 
 
 def _typed(name: str, A: Tensor) -> Tensor:
@@ -313,4 +313,4 @@ def linalg_tensorsolve(A: Tensor, B: Tensor, dims: Sequence[int] | None = None) 
     if after != before:
         raise _unequal(after, before, "other.ndim:", ":other.ndim")
     check_matrix("linalg.solve", A.reshape(after, before))
-    return linalg_solve(A.reshape(after, before), B.flatten()).reshape(shape[m:])  # type: ignore[no-any-return]  # as above
+    return linalg_solve(A.reshape(after, before), B.flatten()).reshape(shape[m:])

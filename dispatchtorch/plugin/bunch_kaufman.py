@@ -22,7 +22,7 @@ def _size(x: Any) -> Any:
 
 
 def _choice(a: Host, k: int) -> tuple[int, int]:
-    """Returns which row to bring to the front, and whether the next block of ``D`` has one or two columns; 0 for a zero."""
+    """Returns which row to bring to the front, and how many columns the next block of ``D`` has; 0 for a zero."""
     n = len(a)
     own = _size(a[k, k])
     if k == n - 1:
@@ -86,7 +86,7 @@ def _factor_one(a: Host, hermitian: bool) -> tuple[Host, Host, int]:
 
 
 def factor(a: Host, hermitian: bool) -> tuple[Host, Host, Host]:
-    """Returns packed factors, pivots from 1 (negative pairs for blocks of two), and which block is zero, from 1, or 0."""
+    """Returns packed factors, pivots from 1 (negative pairs for blocks of two), and which block is zero, or 0."""
     batch, n = a.shape[:-2], a.shape[-1]
     packed, pivots = np.zeros(a.shape, a.dtype), np.zeros((*batch, n), np.int32)
     info = np.zeros(batch, np.int32)

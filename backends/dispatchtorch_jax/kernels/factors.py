@@ -106,9 +106,9 @@ def _eig(a: Any) -> tuple[Any, Any]:
     if isinstance(a, jax.core.Tracer):
         values, vectors = jnp.linalg.eig(a)
         return values, vectors
-    values, vectors = np.linalg.eig(np.asarray(a))
+    found = np.linalg.eig(np.asarray(a))
     kind = jnp.result_type(a.dtype, jnp.complex64)
-    return jnp.asarray(values.astype(kind)), jnp.asarray(vectors.astype(kind))
+    return jnp.asarray(found.eigenvalues.astype(kind)), jnp.asarray(found.eigenvectors.astype(kind))
 
 
 def _ldl_factor(a: Any, hermitian: bool) -> tuple[Any, Any, Any]:
@@ -126,10 +126,11 @@ def _matrix_exp(a: Any) -> Any:
     """Returns exponentials of matrices; how often to square is known when it runs, not when it is traced."""
     if 0 in a.shape:
         return a
-    times = halvings(jnp, a)
-    x = quotient(jnp, (a * 0.5**times).astype(a.dtype))
+    wide = a.astype(jnp.result_type(a.dtype, jnp.float64))
+    times = halvings(jnp, wide)
+    x = quotient(jnp, wide * 0.5**times)
     most = jnp.max(times).astype(jnp.int32)
-    return jax.lax.fori_loop(0, most, lambda i, x: jnp.where(i < times, x @ x, x), x)
+    return jax.lax.fori_loop(0, most, lambda i, x: jnp.where(i < times, x @ x, x), x).astype(a.dtype)
 
 
 KERNELS: Final[dict[str, Kernel]] = {

@@ -19,7 +19,7 @@ Array = Any
 
 @kernel
 def _lu_factor(xp: Any, a: Array) -> tuple[Array, Array, Array]:
-    """Returns packed factors, pivots from 1, and the first zero pivot; one column after the other, rows by their index."""
+    """Returns packed factors, pivots from 1, and the first zero pivot; column by column, rows by their index."""
     m, n = a.shape[-2:]
     k = min(m, n)
     rows, columns = xp.arange(m), xp.arange(n)
@@ -93,7 +93,7 @@ def _solve(xp: Any, a: Array, b: Array) -> tuple[Array, Array]:
 
 @kernel
 def _solve_triangular(xp: Any, a: Array, b: Array, upper: bool, unitriangular: bool) -> Array:
-    """Returns ``x`` with ``a @ x = b``, reading one triangle of ``a``; what a zero on the diagonal divides is inf or nan."""
+    """Returns ``x`` with ``a @ x = b``, reading one triangle of ``a``; a zero on the diagonal gives inf or nan."""
     a = xp.triu(a) if upper else xp.tril(a)
     eye = xp.eye(a.shape[-1], dtype=a.dtype)
     if unitriangular:
@@ -123,7 +123,7 @@ def _slogdet(xp: Any, a: Array) -> tuple[Array, Array]:
 
 @kernel
 def _cholesky(xp: Any, a: Array) -> tuple[Array, Array]:
-    """Returns lower Cholesky factors, reading the lower triangle, and 1 for each matrix that is not positive-definite."""
+    """Returns lower Cholesky factors, reading the lower triangle, and 1 for each that is not positive-definite."""
     strict = xp.tril(a, -1)
     low = xp.linalg.cholesky(xp.tril(a) + xp.swapaxes(xp.conj(strict), -1, -2))
     info = xp.any(~xp.isfinite(low), axis=(-2, -1)).astype(xp.int32)
@@ -185,8 +185,8 @@ def _eig(xp: Any, a: Array) -> tuple[Array, Array]:
 # --- exponentials -----------------------------------------------------------------------------------------------------
 
 _COEFFICIENTS = (
-    64764752532480000.0, 32382376266240000.0, 7771770303897600.0, 1187353796428800.0, 129060195264000.0, 10559470521600.0,
-    670442572800.0, 33522128640.0, 1323241920.0, 40840800.0, 960960.0, 16380.0, 182.0, 1.0,
+    64764752532480000.0, 32382376266240000.0, 7771770303897600.0, 1187353796428800.0, 129060195264000.0,
+    10559470521600.0, 670442572800.0, 33522128640.0, 1323241920.0, 40840800.0, 960960.0, 16380.0, 182.0, 1.0,
 )  # fmt: skip
 REACH = 5.371920351148152  # the norm up to which the quotient of order 13 is exact in float64
 
@@ -213,11 +213,15 @@ def halvings(xp: Any, a: Array) -> Array:
 
 @kernel
 def _matrix_exp(xp: Any, a: Array) -> Array:
-    """Returns exponentials of matrices: halved until small, a quotient of polynomials, squared as often again."""
+    """Returns exponentials of matrices: halved until small, a quotient of polynomials, squared as often again.
+
+    Each squaring doubles what was rounded before, so it is all done in float64.
+    """
     if 0 in a.shape:
         return a + 0
-    times = halvings(xp, a)
-    x = quotient(xp, (a * 0.5**times).astype(a.dtype))
+    wide = a.astype(xp.result_type(a.dtype, xp.float64))
+    times = halvings(xp, wide)
+    x = quotient(xp, wide * 0.5**times)
     for i in range(int(xp.max(times))):
         x = xp.where(i < times, xp.matmul(x, x), x)
-    return x
+    return x.astype(a.dtype)
