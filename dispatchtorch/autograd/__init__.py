@@ -6,6 +6,7 @@ Layer 4: knows nodes, edges and tensors; knows no op but those that add up gradi
 import importlib
 from typing import Any
 
+from dispatchtorch.autograd import anomaly_mode as anomaly_mode
 from dispatchtorch.autograd import forward_ad as forward_ad
 from dispatchtorch.autograd import function as function
 from dispatchtorch.autograd import functional as functional

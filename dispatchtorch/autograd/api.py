@@ -146,7 +146,7 @@ def backward(
     keep = create_graph if retain_graph is None else retain_graph
     if wanted is not None:
         for t in wanted:
-            if t._edge is not None:
+            if t._edge is not None or not t._key.requires:
                 t.retain_grad()
     run(roots, gradients, retain_graph=keep, create_graph=create_graph, inputs=wanted)
 
@@ -217,14 +217,17 @@ def grad(
         allow_unused = True
     if not only_inputs:
         warnings.warn(
-            "only_inputs argument is deprecated and is ignored now (defaults to True)", FutureWarning, stacklevel=2
+            "only_inputs argument is deprecated and is ignored now (defaults to True). To accumulate gradient for "
+            "other parts of the graph, please use torch.autograd.backward.",
+            FutureWarning,
+            stacklevel=2,
         )
     names = list(inputs) if isinstance(inputs, dict) else None
     roots = _places(outputs)
     wanted = _places(list(inputs.values()) if isinstance(inputs, dict) else inputs)
     given: list[Any] = [None] * len(roots)
     if grad_outputs is not None:
-        given = [grad_outputs] if isinstance(grad_outputs, Tensor) else list(grad_outputs)
+        given = [grad_outputs] if isinstance(grad_outputs, Tensor) else list(grad_outputs)[: len(roots)]
     if not wanted:
         raise RuntimeError("`inputs` argument to `grad()` cannot be empty.")
     gradients = _root_gradients(roots, given)

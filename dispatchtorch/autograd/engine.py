@@ -168,6 +168,8 @@ def is_whole_walk() -> bool:
 def _run_special(node: Any, g: Any, retain_graph: bool) -> Any:
     """Returns a node's gradients: one with hooks, several outputs, or code of its own."""
     g = _prepared(node, g)
+    if g is None and node.keys is None:  # a hook has taken the gradient away
+        return [None] * len(node.edges)
     grads = node.run(g) if node.where is None else run_checked(node, g)
     if node.post_hooks:
         grads = call_post_hooks(node, grads, g)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import traceback
 import warnings
 from collections.abc import Callable
 from typing import Any, Final
@@ -12,7 +13,7 @@ from dispatchtorch._base.dtypes import FLOATING
 from dispatchtorch._base.pytree import tree_flatten, tree_unflatten
 from dispatchtorch.autograd.mapped_function import apply_mapped, is_mapped
 from dispatchtorch.batching.levels import LEVELS
-from dispatchtorch.dispatch.modes import modes
+from dispatchtorch.dispatch.modes import anomaly, modes
 from dispatchtorch.dispatch.node import FREED, FREED_MESSAGE, Node, edge_of, next_seq, saved_error
 from dispatchtorch.dispatch.packing import Packed, pack
 from dispatchtorch.dispatch.record import INFERENCE_SAVED, check_inplace, rebase, refresh
@@ -295,6 +296,8 @@ def _record(ctx: FunctionCtx, args: tuple[Any, ...], output: Any) -> Any:
     outs = list(output) if several else [output]
     ctx.op = None  # type: ignore[assignment]  # the class itself says what a run does
     ctx.seq = next_seq()
+    if anomaly.on:
+        ctx.where = "".join(traceback.format_stack()[:-2])
     ctx.inputs = len(args)
     ctx.tensor_at = tuple(i for i, a in enumerate(args) if isinstance(a, Tensor))
     ctx.edges = tuple(edge_of(args[i]) for i in ctx.tensor_at)

@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from dispatchtorch._base.dtypes import DType
-from dispatchtorch._base.pytree import tree_leaves
+from dispatchtorch._base.pytree import tree_leaves, tree_map
 from dispatchtorch.autograd.api import grad
+from dispatchtorch.autograd.forward_ad import dual_level, make_dual, unpack_dual
 from dispatchtorch.autograd.grad_mode import enable_grad
-from dispatchtorch.dispatch.table import METHODS
+from dispatchtorch.dispatch.table import FUNCTIONS, METHODS
 from dispatchtorch.tensor.lens import Lens
 from dispatchtorch.tensor.tensor import Tensor, lens_of
 
@@ -73,11 +74,22 @@ def gradcheck(
     """
     if not (check_forward_ad or check_backward_ad):
         raise AssertionError("Expected at least one of check_forward_ad or check_backward_ad to be True")
-    if check_forward_ad or check_batched_grad or check_batched_forward_grad:
-        raise NotImplementedError("gradcheck: forward mode and batched gradients are not available in dispatchtorch")
+    if check_batched_grad and not check_backward_ad:
+        raise AssertionError("Setting check_batched_grad=True requires check_backward_ad to be True")
+    if check_batched_forward_grad and not check_forward_ad:
+        raise AssertionError("Setting check_batched_forward_grad=True requires check_forward_ad to be True")
+    if check_batched_forward_grad:
+        raise NotImplementedError("gradcheck: batched forward gradients are not available in dispatchtorch")
     given = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
     try:
-        _check(func, given, eps, atol, rtol, nondet_tol, check_grad_dtypes)
+        if check_backward_ad:
+            _check(func, given, eps, atol, rtol, nondet_tol, check_grad_dtypes)
+        else:
+            _check_inputs(given)
+        if check_forward_ad:
+            _check_forward(func, given, eps, atol, rtol)
+        if check_batched_grad:
+            _check_batched(func, given)
     except GradcheckError:
         if raise_exception:
             raise
@@ -110,8 +122,6 @@ def gradgradcheck(
     """
     if not (check_fwd_over_rev or check_rev_over_rev):
         raise AssertionError("Expected at least one of check_fwd_over_rev or check_rev_over_rev to be True")
-    if check_fwd_over_rev:
-        raise NotImplementedError("gradgradcheck: forward mode is not available in dispatchtorch")
     given = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
     if grad_outputs is None:
         grads = tuple(_random_like(o, gen_non_contig_grad_outputs) for o in _outputs(func(*given)))
@@ -137,6 +147,8 @@ def gradgradcheck(
         nondet_tol=nondet_tol,
         check_grad_dtypes=check_grad_dtypes,
         check_batched_grad=check_batched_grad,
+        check_forward_ad=check_fwd_over_rev,
+        check_backward_ad=check_rev_over_rev,
     )
 
 
@@ -356,3 +368,66 @@ def _check_scaling(outputs: Sequence[Tensor], inputs: Sequence[Tensor], dtypes: 
             raise GradcheckError("backward not multiplied by grad_output")
         if dtypes and g.dtype is not t.dtype:
             raise GradcheckError("grad is incorrect type")
+
+
+# --- forward mode and batches ----------------------------------------------------------------------------------------
+
+
+def _check_forward(func: Function, given: tuple[Any, ...], eps: float, atol: float, rtol: float) -> None:
+    """Raises GradcheckError where tangents differ from differences; real inputs and outputs only."""
+    wanted = [t for t in _tensors(given) if _is_wanted(t)]
+    if any(t.dtype.is_complex for t in wanted):
+        raise NotImplementedError("gradcheck: forward mode of complex inputs is not available in dispatchtorch")
+
+    def values() -> list[list[complex]]:
+        return [_numbers(o) for o in _tensors(func(*given)) if _is_continuous(o)]
+
+    count = len(values())
+    for j, t in enumerate(wanted):
+        numerical = _numerical(values, t, eps, count)
+        rows: list[Jacobian] = [[] for _ in range(count)]
+        for e in range(t.numel()):
+            for row, tangent in zip(rows, _tangents(func, given, t, e), strict=True):
+                row.append(tangent)
+        for i in range(count):
+            if not all(_is_close(x, y, rtol, atol) for x, y in _all(rows[i], numerical[i])):
+                shown = [METHODS["new_tensor"](t, jacobian) for jacobian in (numerical[i], rows[i])]
+                raise GradcheckError(
+                    f"Jacobian computed with forward mode mismatch for output {i} with respect to input {j},\n"
+                    f"numerical:{shown[0]}\nanalytical:{shown[1]}\n"
+                )
+
+
+def _tangents(func: Function, given: tuple[Any, ...], t: Tensor, e: int) -> list[list[complex]]:
+    """Returns each output's derivative along one element of ``t``."""
+    direction = _like(t, [1.0 if k == e else 0.0 for k in range(t.numel())])
+    with dual_level(), enable_grad():
+        duals = tree_map(lambda a: make_dual(a, direction) if a is t else a, given)
+        found = []
+        for output in _tensors(func(*duals)):
+            if _is_continuous(output):
+                tangent = unpack_dual(output).tangent
+                found.append([0.0] * output.numel() if tangent is None else _numbers(tangent))
+    return found
+
+
+def _check_batched(func: Function, given: tuple[Any, ...]) -> None:
+    """Raises GradcheckError where gradients for several cotangents at once differ from those for each."""
+    wanted = [t for t in _tensors(given) if _is_wanted(t)]
+    with enable_grad():
+        outputs = _outputs(func(*given))
+    for i, output in enumerate(outputs):
+        seeds = [_random_like(output, False).detach() for _ in range(2)]
+        each = [grad(output, wanted, seed, retain_graph=True, allow_unused=True) for seed in seeds]
+        batch = FUNCTIONS["stack"](seeds)
+        together = grad(output, wanted, batch, retain_graph=True, allow_unused=True, is_grads_batched=True)
+        for j, got in enumerate(together):
+            want = [row[j] for row in each]
+            if not isinstance(got, Tensor) or not all(isinstance(w, Tensor) for w in want):
+                continue
+            pairs = zip(_numbers(got), [v for w in want for v in _numbers(w)], strict=True)
+            if not all(_is_close(a, b, 1e-5, 1e-8) for a, b in pairs):
+                raise GradcheckError(
+                    f"For output {i} and input {j}:\n\ngradcheck or gradgradcheck failed while testing batched "
+                    f"gradient computation.\n\nGot:\n{got}\n\nExpected:\n{FUNCTIONS['stack'](want)}\n"
+                )
