@@ -318,14 +318,17 @@ def _addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, value: Number) -> 
     ...
 
 
-def _fitting(input: Tensor, value: Number) -> Number:
-    return int(value.real) if input._key.dtype.category == INTEGRAL else value
+def _fitting(value: Number, *tensors: Tensor) -> Number:
+    """Returns the factor as a whole number where all tensors are of integers."""
+    if type(value) is int or any(t._key.dtype.category > INTEGRAL for t in tensors):
+        return value
+    return int(value.real)
 
 
 def addcmul_(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Number = 1) -> Tensor:
     """Adds a scaled product in place."""
     entry = _addcmul.inplace  # type: ignore[attr-defined]  # derived by the decorator
-    return entry(input, tensor1, tensor2, _fitting(input, value))  # type: ignore[no-any-return]  # as above
+    return entry(input, tensor1, tensor2, _fitting(value, input, tensor1, tensor2))  # type: ignore[no-any-return]  # as above
 
 
 @composite(method=True, out=True, inplace=addcmul_)
@@ -335,7 +338,7 @@ def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Number = 
     >>> torch.addcmul(torch.ones(2), torch.ones(2), torch.ones(2), value=2)
     tensor([3., 3.])
     """
-    return _addcmul(input, tensor1, tensor2, _fitting(input, value))
+    return _addcmul(input, tensor1, tensor2, _fitting(value, input, tensor1, tensor2))
 
 
 def _no_integer_division(keys: Any, common: DType) -> None:

@@ -10,6 +10,7 @@ from typing import Final
 
 from dispatchtorch.plugin import Kernel
 from dispatchtorch_jax.kernels import (
+    branches,
     conv,
     create,
     ctc,
@@ -25,6 +26,7 @@ from dispatchtorch_jax.kernels import (
 __all__ = ["EAGER", "KERNELS"]
 
 KERNELS: Final[dict[str, Kernel]] = {
+    **branches.KERNELS,
     **conv.KERNELS,
     **create.KERNELS,
     **ctc.KERNELS,
