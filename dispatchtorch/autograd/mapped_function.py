@@ -34,7 +34,8 @@ def is_mapped(cls: Any, base: Any, args: tuple[Any, ...]) -> bool:
     mine = [a for a in args if isinstance(a, Tensor) and a._key.backend is level.backend]
     if not any(read(a).batched for a in mine) or any(a._key.requires for a in mine):
         return False
-    return level.connected or cls.vmap is not base.vmap
+    outside = any(isinstance(a, Tensor) and a._key.requires for a in args)
+    return level.connected or outside or cls.vmap is not base.vmap
 
 
 def apply_mapped(cls: Any, base: Any, args: tuple[Any, ...]) -> Any:
