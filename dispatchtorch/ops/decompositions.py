@@ -85,7 +85,7 @@ def _matrix_exp(input: Tensor) -> Tensor:
     out=False,
     names=("matrix_exp",),
     method=True,
-    samples=lambda make: iter([Sample((make(3, 3),)), Sample((make(2, 2, 2) * 4,))]),
+    samples=lambda make: iter([Sample((0.2 * square(make),)), Sample((0.2 * square(make, 2),))]),
 )
 def linalg_matrix_exp(A: Tensor) -> Tensor:
     """Returns the exponential of a matrix: the sum of its powers, each divided by the factorial.

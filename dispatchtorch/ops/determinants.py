@@ -43,7 +43,7 @@ def linalg_det(A: Tensor) -> Tensor:
     return _det(A)
 
 
-@composite(method=True, samples=squares)
+@composite(method=True)
 def det(input: Tensor) -> Tensor:
     """Returns the determinant of a square matrix, or of each in a batch."""
     return linalg_det(input)
@@ -64,7 +64,7 @@ def _slogdet(input: Tensor) -> tuple[Tensor, Tensor]:
     ...
 
 
-@composite(method=True, out=True, samples=squares)
+@composite(method=True, out=True)
 def slogdet(input: Tensor) -> Any:
     """Returns (sign, logabsdet) of the determinant."""
     check_square("linalg.slogdet", input, kernel="lu_cpu")

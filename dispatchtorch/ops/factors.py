@@ -108,9 +108,9 @@ def _check_dtype(kernel: str, a: Tensor) -> None:
 
 
 def _low_samples(make: Maker) -> Any:
-    low = FUNCTIONS["tril"](make(3, 3) + 4 * FUNCTIONS["eye"](3))
+    low = linalg_cholesky(definite(make))
     yield Sample((make(3, 2), low))
-    yield Sample((make(2, 3, 2), FUNCTIONS["triu"](low + low.mT), True))
+    yield Sample((make(2, 3, 2), herm(low), True))
 
 
 def _to_factor(common: Tensor, L: Tensor, upper: bool) -> Tensor:
@@ -164,9 +164,9 @@ def cholesky_solve(input: Tensor, L: Tensor, upper: bool = False) -> Tensor:
 
 
 def _inverse_samples(make: Maker) -> Any:
-    low = FUNCTIONS["tril"](make(3, 3) + 4 * FUNCTIONS["eye"](3))
+    low = linalg_cholesky(definite(make))
     yield Sample((low,))
-    yield Sample((FUNCTIONS["triu"](low + low.mT), True))
+    yield Sample((herm(low), True))
 
 
 @composite(method=True, out=True, samples=_inverse_samples)

@@ -276,7 +276,7 @@ def lu_solve(input: Tensor, LU_data: Tensor, LU_pivots: Tensor) -> Tensor:
     """Returns ``X`` with ``A @ X = input``; deprecated for `linalg.lu_solve`, whose arguments stand the other way."""
     warn_once(
         "torch.lu_solve is deprecated in favor of torch.linalg.lu_solveand will be removed in a future PyTorch "
-        "release.\nNote that torch.linalg.lu_solve has its arguments reversed.\nX = torch.lu_solve(B, LU, pivots)\nshould be "
-        "replaced with\nX = torch.linalg.lu_solve(LU, pivots, B)"
+        "release.\nNote that torch.linalg.lu_solve has its arguments reversed.\nX = torch.lu_solve(B, LU, pivots)\n"
+        "should be replaced with\nX = torch.linalg.lu_solve(LU, pivots, B)"
     )
     return linalg_lu_solve(LU_data, LU_pivots, input)

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from dispatchtorch._base.dtypes import DType, float32, promote
-from dispatchtorch.dispatch.table import FUNCTIONS, composite, primitive
+from dispatchtorch.dispatch.table import FUNCTIONS, METHODS, composite, primitive
 from dispatchtorch.ops.reduce import Dims, cast, dims_of, unreduced
 from dispatchtorch.ops.reduce import _sum as sum_over
 from dispatchtorch.ops.samples import Maker, Sample
@@ -135,10 +135,14 @@ def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
     return _dist(input, other, float(p))
 
 
+def _renorm_(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
+    return METHODS["copy_"](input, renorm(input.clone(), p, dim, maxnorm))  # type: ignore[no-any-return]  # a method of the table
+
+
 @composite(
     method=True,
     out=True,
-    inplace=True,
+    inplace=_renorm_,
     samples=lambda make: iter([Sample((make(3, 4), 2, 0, 1.0)), Sample((make(2, 3, 2), 1, -1, 0.5))]),
 )
 def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:

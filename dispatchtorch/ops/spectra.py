@@ -138,7 +138,7 @@ def values_of(name: str, A: Tensor) -> Tensor:
     return converged(lambda: _svdvals(A), _diverged)  # type: ignore[no-any-return]  # what the call gives
 
 
-@linalg(samples=lambda make: iter([Sample((make(0, 3),), grad=False), Sample((make(2, 0), False), grad=False)]))
+@linalg(samples=lambda make: iter([Sample((make(4, 3),), grad=False), Sample((make(2, 3, 4), False))]))
 def linalg_svd(A: Tensor, full_matrices: bool = True, *, driver: str | None = None) -> Any:
     """Returns (U, S, Vh): left vectors, singular values in decreasing order, right vectors as rows."""
     _check_driver(driver)
@@ -152,7 +152,9 @@ def linalg_svdvals(A: Tensor, *, driver: str | None = None) -> Tensor:
     return values_of("linalg.svd", A)
 
 
-@composite(method=True, out=True, samples=lambda make: iter([Sample((make(3, 0),), grad=False)]))
+@composite(
+    method=True, out=True, samples=lambda make: iter([Sample((make(4, 3),)), Sample((make(4, 3), False), grad=False)])
+)
 def svd(input: Tensor, some: bool = True, compute_uv: bool = True) -> Any:
     """Returns (U, S, V), with ``V`` as columns; ``some=False`` completes the vectors; without ``compute_uv`` zeros."""
     if len(input._a.shape) < 2:
@@ -228,7 +230,7 @@ def _symmetric_samples(make: Maker) -> Any:
     yield Sample((symmetric(make, 2), "U"), grad=False)
 
 
-@linalg(samples=lambda make: iter([Sample((make(0, 0),), grad=False)]))
+@linalg(samples=_symmetric_samples)
 def linalg_eigh(A: Tensor, UPLO: str = "L") -> Any:
     """Returns (eigenvalues, eigenvectors) of a symmetric or Hermitian matrix, of which one triangle is read."""
     _check_hermitian(A)
@@ -288,17 +290,17 @@ def _eig_of(A: Tensor) -> tuple[Tensor, Tensor]:
     return converged(lambda: _eig(A), unfit)  # type: ignore[no-any-return]  # what the call gives
 
 
-@linalg(samples=lambda make: iter([Sample((make(0, 0),), grad=False)]))
+def _eig_samples(make: Maker) -> Any:
+    yield Sample((symmetric(make) + 0.1 * FUNCTIONS["triu"](square(make)),), grad=False)
+
+
+@linalg(samples=_eig_samples)
 def linalg_eig(A: Tensor) -> Any:
     """Returns (eigenvalues, eigenvectors) of a square matrix; both are complex."""
     return EigResult(_eig_of(A))
 
 
-def _eigvals_samples(make: Maker) -> Any:
-    yield Sample((symmetric(make) + 0.1 * FUNCTIONS["triu"](square(make)),), grad=False)
-
-
-@linalg(samples=lambda make: iter([Sample((make(0, 0),), grad=False)]))
+@linalg(samples=_eig_samples)
 def linalg_eigvals(A: Tensor) -> Tensor:
     """Returns the complex eigenvalues of a square matrix, in no particular order."""
     return _eig_of(A)[0]

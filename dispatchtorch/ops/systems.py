@@ -221,7 +221,9 @@ def linalg_solve_triangular(
     require_tensor("linalg_solve_triangular", A=A, B=B)
     check_square("linalg.solve_triangular", A, typed=False)
     check_shapes("linalg.solve_triangular", A, B, left)
-    _check_dtype(B)
+    _check_dtype(A)
+    if A._key.dtype is not B._key.dtype:
+        B = B.to(A._key.dtype)
     if left:
         return _solve_triangular(A, B, upper, unitriangular)
     out = _solve_triangular(A.transpose(-2, -1), B.transpose(-2, -1), not upper, unitriangular)
@@ -261,7 +263,7 @@ def triangular_solve(
     _check_dtype(input)
     batch = broadcast_shapes(tuple(input._a.shape[:-2]), tuple(A._a.shape[:-2]))
     cloned = A.expand(*batch, rows, columns).clone()
-    matrix = herm(A) if transpose else A
+    matrix = A.transpose(-2, -1) if transpose else A
     return TriangularSolveResult((_solve_triangular(matrix, input, upper != transpose, unitriangular), cloned))
 
 

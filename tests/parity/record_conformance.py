@@ -45,6 +45,8 @@ def counterpart(name):
 
 
 def candidates(name):
+    if name.startswith("linalg_"):
+        yield getattr(torch.linalg, name.removeprefix("linalg_"))
     for candidate in (name, name.strip("_"), "_" + name.strip("_")):
         for room in ROOMS:
             found = getattr(room, candidate, None)

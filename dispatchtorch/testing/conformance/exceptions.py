@@ -26,6 +26,10 @@ VALUELESS: Final = {
 }
 SIGNLESS: Final = {
     "_eigh": "eigenvectors are unique up to a sign, and the gradient follows it: differences check that",
+    "linalg_eig": "eigenvectors are unique up to a phase",
+    "linalg_eigh": "as _eigh",
+    "linalg_svd": "as _svd",
+    "svd": "as _svd",
     "_svd": "singular vectors are unique up to a sign, and the gradient follows it: differences check that",
 }
 SYMMETRIC: Final = {
@@ -54,6 +58,8 @@ OTHER_METHOD: Final = {
 }
 UNREFUSED_OUT: Final = {"bernoulli": "draws are written into any dtype, in torch too"}
 UNDIFFERENCED: Final = {
+    "cholesky_inverse": "torch's gradient of a factor has both triangles, of which only one is read",
+    "cholesky_solve": "as cholesky_inverse",
     "embedding/1": "padding_idx leaves out a row's gradient on purpose",
     "bernoulli": "a draw has no derivative",
 }
