@@ -44,8 +44,8 @@ def _check(weight: Tensor, indices: Tensor, offsets: Tensor, mode: int, per_samp
         legacy = weight._key.dtype.legacy
         got = "CPUBoolType" if legacy == "Bool" else f"torch.{legacy}Tensor"
         raise RuntimeError(
-            "Expected tensor for argument #1 'weight' to have one of the following scalar types: Half, BFloat16, Float, "
-            f"Double; but got {got} instead (while checking arguments for embedding_bag)"
+            "Expected tensor for argument #1 'weight' to have one of the following scalar types: Half, BFloat16, "
+            f"Float, Double; but got {got} instead (while checking arguments for embedding_bag)"
         )
     for place, name, t in ((1, "indices", indices), (1, "offsets", offsets)):
         if t._key.dtype not in (int32, int64):

@@ -144,7 +144,8 @@ def ctc_loss(
         loss = FUNCTIONS["where"](loss == float("inf"), 0.0, loss)
     kind = reduction_named(reduction)
     if kind == "mean":
-        return (loss / short.clamp(min=1).to(loss.dtype)).mean()
+        mean: Tensor = (loss / short.clamp(min=1).to(loss.dtype)).mean()
+        return mean
     if kind == "sum":
         return loss.sum()
     return loss if batched else loss.squeeze(0)

@@ -73,7 +73,7 @@ def _read(input: Tensor, places: Sequence[Tensor]) -> Tensor:
     out_shape = flat._a.shape[1:]
     index = flat.reshape(n, 1, -1).expand(n, c, -1)
     values = input.reshape(n, c, -1).gather(2, index).reshape(n, c, *out_shape)
-    return values.masked_fill(~inside.unsqueeze(1), 0.0)  # type: ignore[no-any-return]  # a method of the table
+    return values.masked_fill(~inside.unsqueeze(1), 0.0)
 
 
 def _linear(input: Tensor, places: Sequence[Tensor]) -> Tensor:

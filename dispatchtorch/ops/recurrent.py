@@ -25,7 +25,7 @@ Tensors = tuple[Tensor, ...]
 
 
 def _split(x: Tensor, count: int) -> Tensors:
-    return x.chunk(count, -1)  # type: ignore[no-any-return]  # a method of the table
+    return x.chunk(count, -1)
 
 
 def _lstm_step(x: Tensor, hidden: Tensor, cell: Tensor) -> Tensors:

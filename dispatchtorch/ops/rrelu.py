@@ -20,8 +20,8 @@ def _slopes(input: Tensor, lower: float, upper: float, generator: Generator | No
     return interop.from_host(noise, input.device, input._key.backend)
 
 
-def _check(input: Tensor, lower: float, upper: float) -> None:
-    if input._key.dtype.category < 2:
+def _check(input: Tensor, lower: float, upper: float, training: bool) -> None:
+    if training and input._key.dtype.name not in ("float32", "float64", "bfloat16"):
         raise NotImplementedError(f"\"rrelu_with_noise_out_cpu\" not implemented for '{input._key.dtype.legacy}'")
     if lower > upper:
         raise RuntimeError("Lower bound should be less than or equal to the upper bound")
@@ -36,7 +36,7 @@ def rrelu(
     generator: Generator | None = None,
 ) -> Tensor:
     """Returns the values, negative ones times a slope: random in training, the middle one otherwise."""
-    _check(input, lower, upper)
+    _check(input, lower, upper, training)
     if not training:
         return leaky_relu(input, (lower + upper) / 2)
     return input * _slopes(input, lower, upper, generator)
@@ -51,7 +51,7 @@ def rrelu_(
     generator: Generator | None = None,
 ) -> Tensor:
     """Writes `rrelu` of the tensor into it and returns it."""
-    _check(input, lower, upper)
+    _check(input, lower, upper, training)
     if not training:
         return METHODS["copy_"](input, leaky_relu(input, (lower + upper) / 2))  # type: ignore[no-any-return]  # the table
     return input.mul_(_slopes(input, lower, upper, generator))

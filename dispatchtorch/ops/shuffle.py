@@ -63,7 +63,8 @@ def channel_shuffle(input: Tensor, groups: int) -> Tensor:
     n, c, *rest = (int(s) for s in input._a.shape)
     if c % groups:
         raise RuntimeError(f"Number of channels must be divisible by groups. Got {c} channels and {groups} groups.")
-    return input.reshape(n, groups, c // groups, *rest).transpose(1, 2).reshape(n, c, *rest)
+    dealt: Tensor = input.reshape(n, groups, c // groups, *rest).transpose(1, 2)
+    return dealt.reshape(n, c, *rest)
 
 
 @composite(samples=lambda make: iter((Sample((make(2, 6, 2, 3), 2)),)))

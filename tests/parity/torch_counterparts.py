@@ -14,6 +14,34 @@ def _normalised(op):
     }[op]
 
 
+def _resampled(x, sizes, kind, align, scales, smooth):
+    """Returns torch's interpolation by the names that our kinds have there."""
+    mode = {"nearest": "nearest", "exact": "nearest-exact", "cubic": "bicubic", "lanczos": "lanczos"}.get(kind)
+    mode = mode or ("linear", "bilinear", "trilinear")[len(sizes) - 1]
+    given = {"size": sizes} if scales[0] is None else {"scale_factor": scales}
+    align = None if kind in ("nearest", "exact") else align
+    return F.interpolate(x, mode=mode, align_corners=align, antialias=smooth, **given)
+
+
+def _recurred(x, h, w, mode, reverse, b=None, r=None, c=None, mask=None):
+    """Returns what one layer gives, with an input whose weight is the identity; the cells at all times are ours."""
+    x = x.flip(0) if reverse else x
+    bias = w.new_zeros(w.shape[0]) if b is None else b
+    params = [torch.eye(w.shape[0], dtype=x.dtype), w, torch.zeros_like(bias), bias, *([] if r is None else [r])]
+    rest = (params, True, 1, 0.0, False, False, False)
+    name = {"tanh": "rnn_tanh", "relu": "rnn_relu"}.get(mode, mode)
+    hx = (h[None], c[None]) if mode == "lstm" else h[None]
+    out, *last = getattr(torch, name)(x, hx, *rest)
+    states = (out.flip(0) if reverse else out, *[t[0] for t in last])
+    if mode != "lstm":
+        return states
+    cells, cell, state = [], c, h
+    for row in x:
+        _, state, cell = (t[0] for t in torch.lstm(row[None], (state[None], cell[None]), *rest))
+        cells.append(cell)
+    return (*states, torch.stack(cells[::-1] if reverse else cells))
+
+
 def _nll(x, target, reduction, ignore, weight=None):
     return F.nll_loss(x, target, weight, ignore_index=ignore, reduction=reduction)
 
@@ -52,6 +80,12 @@ INTERNAL = {
     "_cholesky": torch.linalg.cholesky,
     "_eigh": lambda x, upper: torch.linalg.eigh(x, "U" if upper else "L"),
     "_qr": lambda x, complete: torch.linalg.qr(x, "complete" if complete else "reduced"),
+    "_cholesky_solve": torch.cholesky_solve,
+    "_cholesky_inverse": torch.cholesky_inverse,
+    "_eigvalsh": lambda x, upper: torch.linalg.eigvalsh(x, "U" if upper else "L"),
+    "_ldl_factor": lambda x, h: torch.linalg.ldl_factor_ex(x, hermitian=h),
+    "_lu_factor": torch.linalg.lu_factor_ex,
+    "_svdvals": torch.linalg.svdvals,
     "_svd": lambda x, full: torch.linalg.svd(x, full_matrices=full),
     "_solve_triangular": lambda a, b, upper, unit: torch.linalg.solve_triangular(a, b, upper=upper, unitriangular=unit),
     "_mse_loss": lambda a, b, r: F.mse_loss(a, b, reduction=r),
@@ -82,11 +116,21 @@ INTERNAL = {
     "_adaptive_max_pool": lambda x, n: getattr(F, f"adaptive_max_pool{len(n)}d")(x, n, return_indices=True),
     "_avg_pool": lambda x, k, *rest: getattr(F, f"avg_pool{len(k)}d")(x, k, *rest),
     "_adaptive_avg_pool": lambda x, n: getattr(F, f"adaptive_avg_pool{len(n)}d")(x, n),
+    "resample": _resampled,
+    "_recurrent": _recurred,
+    "im2col": lambda x, k, d, p, s: F.unfold(x, k, d, p, s),
+    "col2im": lambda x, n, k, d, p, s: F.fold(x, n, k, d, p, s),
+    "fractional_max_pool": lambda x, k, n, samples: getattr(F, f"fractional_max_pool{len(k)}d")(
+        x, k, n, return_indices=True, _random_samples=samples
+    ),
+    "_linear_cross_entropy": lambda x, w, y, chunk, ignore, b=None, c=None: F.linear_cross_entropy(
+        x, w, y, linear_bias=b, weight=c, ignore_index=ignore, reduction="none"
+    ),
     "_pad_constant": lambda x, pads, value: F.pad(x, [n for p in reversed(pads) for n in p], value=value),
     "_pad_edges": lambda x, pads, mode: F.pad(x, [n for p in reversed(pads) for n in p], mode),
 }
 
-#: Functions that torch has in torch.special alone are ops called ``_special_NAME`` or composites called ``special_NAME``.
+#: Functions of torch.special alone are ops called ``_special_NAME`` or composites called ``special_NAME``.
 INTERNAL |= {
     prefix + name: getattr(torch.special, name)
     for name in dir(torch.special)

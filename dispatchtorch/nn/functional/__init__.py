@@ -7,6 +7,7 @@ from dispatchtorch.nn.functional import (
     classes,
     conv,
     dropping,
+    grouped,
     loss,
     margin,
     norm_pool,
@@ -22,6 +23,7 @@ from dispatchtorch.nn.functional.attention import *  # noqa: F403 - as above
 from dispatchtorch.nn.functional.classes import *  # noqa: F403 - as above
 from dispatchtorch.nn.functional.conv import *  # noqa: F403 - as above
 from dispatchtorch.nn.functional.dropping import *  # noqa: F403 - as above
+from dispatchtorch.nn.functional.grouped import *  # noqa: F403 - as above
 from dispatchtorch.nn.functional.loss import *  # noqa: F403 - as above
 from dispatchtorch.nn.functional.margin import *  # noqa: F403 - as above
 from dispatchtorch.nn.functional.norm_pool import *  # noqa: F403 - as above
@@ -32,7 +34,7 @@ from dispatchtorch.nn.functional.resampling import *  # noqa: F403 - as above
 from dispatchtorch.nn.functional.vision import *  # noqa: F403 - as above
 
 _FAMILIES = (
-    activation, affine, attention, classes, conv, dropping, loss, margin, norm_pool, normalization, padding,
-    pool, resampling, vision,
+    activation, affine, attention, classes, conv, dropping, grouped, loss, margin, norm_pool, normalization,
+    padding, pool, resampling, vision,
 )  # fmt: skip
 __all__ = sorted({name for family in _FAMILIES for name in family.__all__})

@@ -142,8 +142,8 @@ def _check_margin(name: str, input: Tensor, target: Tensor, weight: Tensor | Non
     batch, classes = (1, input.numel()) if input.dim() < 2 else (shape[0], shape[1])
     if target.dim() > 1 or target.numel() != batch:
         raise RuntimeError(
-            f"{name}: target tensor should be 1-D with size equal to the number of input samples (batch size). Expected "
-            f"target size [{batch}], but got {list(target.shape)}. Input has shape {shape}."
+            f"{name}: target tensor should be 1-D with size equal to the number of input samples (batch size). "
+            f"Expected target size [{batch}], but got {list(target.shape)}. Input has shape {shape}."
         )
     if weight is not None and (weight.dim() > 1 or weight.numel() != classes):
         raise RuntimeError(f"inconsistent weight size, expected {classes} but got {list(weight.shape)}")

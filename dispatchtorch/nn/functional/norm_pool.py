@@ -37,7 +37,7 @@ def _lp_pool(
     if abs(norm_type) == float("inf"):
         sign = 1 if norm_type > 0 else -1
         found = _MAX[n](input.abs() * sign, kernel_size, stride, 0, 1, ceil_mode)
-        return found * sign  # type: ignore[operator, return-value]  # without indices it is one tensor
+        return found * sign  # type: ignore[return-value]  # without indices it is one tensor
     count = 1
     for k in _several(kernel_size, n):
         count *= k
@@ -205,7 +205,7 @@ def _fractional(
     kernel, sizes = _several(kernel_size, n), _several(output_size, n)
     _check_fractional(n, input, kernel, sizes, samples)
     batch = 1 if input.dim() == n + 1 else int(input.size(0))
-    return fractional_max_pool(input, kernel, sizes, samples.narrow(0, 0, batch))  # type: ignore[union-attr]  # drawn where not given
+    return fractional_max_pool(input, kernel, sizes, samples.narrow(0, 0, batch))
 
 
 def _check_fractional(n: int, input: Tensor, kernel: Sequence[int], sizes: Sequence[int], samples: Any) -> None:

@@ -70,9 +70,9 @@ class AdaptiveLogSoftmaxWithLoss(Module):
     def reset_parameters(self) -> None:
         """Fills all layers anew."""
         self.head.reset_parameters()
-        for first, second in self.tail:  # type: ignore[misc]  # each is a Sequential of two
-            first.reset_parameters()  # type: ignore[has-type]  # as above
-            second.reset_parameters()  # type: ignore[has-type]  # as above
+        for first, second in self.tail:
+            first.reset_parameters()
+            second.reset_parameters()
 
     def forward(self, input_: Tensor, target_: Tensor) -> _ASMoutput:
         """Returns the log probability of each target, and the mean of their negatives."""
@@ -85,7 +85,7 @@ class AdaptiveLogSoftmaxWithLoss(Module):
         places = target.clone()
         for i in range(len(begins) - 1):
             mask = (target >= begins[i]) & (target < begins[i + 1])
-            rows = mask.nonzero().reshape(-1)
+            rows = FUNCTIONS["nonzero"](mask).reshape(-1)
             used += int(rows.numel())
             if i == 0 or not rows.numel():
                 continue
@@ -122,7 +122,7 @@ class AdaptiveLogSoftmaxWithLoss(Module):
         rare = output >= self.shortlist_size
         if not bool(rare.any()):
             return output
-        rows = rare.nonzero().reshape(-1)
+        rows = FUNCTIONS["nonzero"](rare).reshape(-1)
         found = self._get_full_log_prob(input.index_select(0, rows), scores.index_select(0, rows)).argmax(1)
         return output.index_copy(0, rows, found)
 

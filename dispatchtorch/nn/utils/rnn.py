@@ -51,7 +51,7 @@ class PackedSequence(PackedSequence_):
                 "They should be instantiated by functions like pack_sequence and pack_padded_sequences in "
                 "nn.utils.rnn. https://pytorch.org/docs/stable/nn.html#torch.nn.utils.rnn.pack_sequence"
             )
-        return super().__new__(cls, data, batch_sizes, sorted_indices, unsorted_indices)  # type: ignore[arg-type]  # given by now
+        return super().__new__(cls, data, batch_sizes, sorted_indices, unsorted_indices)
 
     def to(self, *args: Any, **kwargs: Any) -> Self:
         """Returns the sequence with its data in another dtype or on another device; itself where it is so already."""
@@ -108,7 +108,7 @@ class PackedSequence(PackedSequence_):
     @property
     def is_cuda(self) -> bool:
         """Returns whether the data is on a GPU."""
-        return self.data.is_cuda
+        return bool(self.data.is_cuda)
 
     def is_pinned(self) -> bool:
         """Returns whether the data is in pinned memory, which it never is."""
