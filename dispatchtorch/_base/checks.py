@@ -87,7 +87,7 @@ def _check_is_size(i: int, message: Message = None, *, max: int | None = None) -
 
 def sym_int(a: Any) -> int:
     """Returns a number cut off to an int."""
-    return math.trunc(a)
+    return math.trunc(float(a)) if isinstance(a, float) else int(a)
 
 
 def sym_float(a: Any) -> float:
