@@ -1,8 +1,8 @@
 """Derivatives of functions of tensors, called directly: Jacobians, Hessians and products with vectors.
 
-The older of torch's two doors to these (the other is ``torch.func``): inputs are a tensor or a tuple of them, and so are
-outputs. ``strict`` turns every zero that stands for "does not depend" into an error; ``create_graph`` keeps the history
-of results.
+The older of torch's two doors to these (the other is ``torch.func``): inputs are a tensor or a tuple of them, and so
+are outputs. ``strict`` turns every zero that stands for "does not depend" into an error; ``create_graph`` keeps the
+history of results.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from dispatchtorch.autograd.tape import basis_of, fresh, pull, push, recording, zeros_like
+from dispatchtorch.autograd.tape import basis_of, fresh, pull, push, recording, without_history, zeros_like
 from dispatchtorch.batching.mapping import vmap
 from dispatchtorch.dispatch.table import FUNCTIONS
 from dispatchtorch.tensor.tensor import Tensor
@@ -86,7 +86,7 @@ def _filled(
 
 
 def _finished(tensors: Tensors, several: bool, create_graph: bool) -> Any:
-    kept = tensors if create_graph else tuple([t.detach() for t in tensors])
+    kept = tensors if create_graph else tuple([without_history(t) for t in tensors])
     return kept if several else kept[0]
 
 

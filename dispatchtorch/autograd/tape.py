@@ -21,7 +21,18 @@ from dispatchtorch.dispatch.record import refresh
 from dispatchtorch.dispatch.table import FUNCTIONS
 from dispatchtorch.tensor.tensor import Tensor, alias_of
 
-__all__ = ["basis_of", "fresh", "independent", "must_keep", "pull", "push", "recording", "settled", "zeros_like"]
+__all__ = [
+    "basis_of",
+    "fresh",
+    "independent",
+    "must_keep",
+    "pull",
+    "push",
+    "recording",
+    "settled",
+    "without_history",
+    "zeros_like",
+]
 
 
 @contextmanager
@@ -92,7 +103,12 @@ def settled(t: Any, own: Sequence[Tensor], outer: bool = True) -> Any:
     """Returns a result without the history that leads to ``own`` alone."""
     if not isinstance(t, Tensor) or not t._key.requires:
         return t
-    return t.detach() if not outer or independent([t], own) else t
+    return without_history(t) if not outer or independent([t], own) else t
+
+
+def without_history(t: Tensor) -> Tensor:
+    """Returns the tensor without history on its own level; what it holds keeps the history that it has outside."""
+    return alias_of(t) if t._key.requires or t._edge is not None else t
 
 
 def pull(
@@ -148,7 +164,7 @@ def basis_of(tensors: Sequence[Tensor]) -> list[Tensor]:
     total, before = sum(sizes), 0
     parts = []
     for t, n in zip(tensors, sizes, strict=True):
-        bare = t.detach()
+        bare = without_history(t)
         eye = create(TABLE["_eye"], bare._key.fresh(False), (n, n, t._key.dtype))
         rows = [bare.new_zeros((before, n)), eye, bare.new_zeros((total - before - n, n))]
         parts.append(FUNCTIONS["cat"](rows).reshape((total, *t._a.shape)))

@@ -48,6 +48,14 @@ class BatchBackend(Backend):
             LEVELS.stack[-1].connected = True
         return Batched(value, False)
 
+    def severed(self, array: Any) -> Any:
+        """Returns an array whose tensor has no history, on no level; the array itself where it has none."""
+        inner: Tensor = array.inner
+        raw = self.below.severed(read(inner))
+        if raw is read(inner) and not inner._key.requires:
+            return array
+        return Batched(wrap(raw, inner._key.fresh(inner._key.zero_dim)), array.batched)
+
     def from_host(self, host: Any, device: str) -> Batched:
         """Returns an array that has the host's values for every example."""
         key = intern_key(self.below, Device(device), by_name(host.dtype.name), not host.shape)

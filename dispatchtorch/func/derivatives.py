@@ -8,7 +8,7 @@ from typing import Any
 
 from dispatchtorch._base.dtypes import FLOATING
 from dispatchtorch._base.pytree import tree_flatten, tree_unflatten
-from dispatchtorch.autograd.tape import fresh, must_keep, pull, push, recording, settled, zeros_like
+from dispatchtorch.autograd.tape import fresh, must_keep, pull, push, recording, settled, without_history, zeros_like
 from dispatchtorch.func.arguments import Argnums, all_tensors, chosen, fresh_tree, replaced, settled_tree, with_aux
 from dispatchtorch.tensor.tensor import Tensor
 
@@ -58,7 +58,7 @@ def grad_and_value(func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool
 def _result(g: Tensor | None, x: Tensor, keep: bool) -> Tensor:
     if g is None:
         return zeros_like(x)
-    return g if keep else g.detach()
+    return g if keep else without_history(g)
 
 
 def grad(func: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> Callable[..., Any]:

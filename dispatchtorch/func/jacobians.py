@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from dispatchtorch._base.pytree import tree_flatten, tree_unflatten
-from dispatchtorch.autograd.tape import basis_of, must_keep, pull, push, recording, zeros_like
+from dispatchtorch.autograd.tape import basis_of, must_keep, pull, push, recording, without_history, zeros_like
 from dispatchtorch.batching.mapping import vmap
 from dispatchtorch.func.arguments import Argnums, all_tensors, chosen, fresh_tree, replaced, settled_tree, with_aux
 from dispatchtorch.tensor.tensor import Tensor
@@ -63,7 +63,7 @@ def jacrev(
             def block(i: int, j: int) -> Tensor:
                 part = rows[j].narrow(0, starts[i], outs[i].numel())
                 part = part.reshape((*outs[i]._a.shape, *own[j]._a.shape))
-                return part if keep else part.detach()
+                return part if keep else without_history(part)
 
             jacobian = _pairs(outs, own, block, tree_flatten(given)[1], tree_flatten(output)[1])
             aux = settled_tree(aux, own, outer)
@@ -120,7 +120,7 @@ def jacfwd(
             def block(i: int, j: int) -> Tensor:
                 part = columns[i].narrow(0, starts[j], own[j].numel()).movedim(0, -1)
                 part = part.reshape((*outs[i]._a.shape, *own[j]._a.shape))
-                return part if keep else part.detach()
+                return part if keep else without_history(part)
 
             jacobian = _pairs(outs, own, block, tree_flatten(given)[1], tree_flatten(output)[1])
             aux = settled_tree(aux, own, outer)

@@ -134,7 +134,12 @@ def detach(input: Tensor) -> Tensor:
     >>> torch.ones(1, requires_grad=True).detach().requires_grad
     False
     """
-    return alias_of(input)
+    out = alias_of(input)
+    if input._key.backend.below is not None:
+        raw = input._key.backend.severed(out._a)
+        if raw is not out._a:  # a batched tensor whose history is outside its level: a copy without it
+            return wrap(raw, out._key)
+    return out
 
 
 def detach_(self: Tensor) -> Tensor:

@@ -124,6 +124,10 @@ class Backend(ABC):
         """Returns an array of this backend that holds a value of the backend `below`."""
         raise NotImplementedError(f"backend {self.name!r} stands on no other")
 
+    def severed(self, array: Array) -> Array:
+        """Returns the array without a history of its own: itself but where a backend stands on another."""
+        return array
+
     def number(self, value: Any, dtype: str) -> Any:
         """Returns a Python number as kernels take it: itself, or an array where converting it each time is slow."""
         return value

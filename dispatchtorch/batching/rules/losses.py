@@ -44,6 +44,30 @@ def nll_loss(
     total: Tensor = losses.reshape((size, -1)).sum(1) if losses.ndim > 1 else losses
     if reduction == "sum":
         return Batched(total, True)
+    return Batched(total / _counts(rows, places, ignore_index, classes, size), True)
+
+
+@rule("_nll_slopes")
+def nll_slopes(
+    op: Op, size: int, target: Batched, like: Batched, reduction: str, ignore_index: int, weight: Batched | None = None
+) -> Batched:
+    """Returns the derivatives of the examples' losses."""
+    if weight is not None and weight.batched:
+        return RULES["*"](op, size, target, like, reduction, ignore_index, weight)  # type: ignore[no-any-return]  # a rule
+    classes = None if weight is None else weight.inner
+    places, rows = front(target, size), front(like, size)
+    if like.ndim == 1:
+        slopes = op.entry(places, rows, "none", ignore_index, classes)
+    else:
+        slopes = unfold(op.entry(fold(places, 0), fold(rows, 0), "none", ignore_index, classes), 0, size)
+    if reduction == "mean":
+        counts = _counts(rows, places, ignore_index, classes, size)
+        slopes = slopes / counts.reshape((size, *(1,) * like.ndim))
+    return Batched(slopes, True)
+
+
+def _counts(rows: Tensor, places: Tensor, ignore_index: int, classes: Tensor | None, size: int) -> Tensor:
+    """Returns by what a mean divides, for each example: how many targets count, or the sum of their weights."""
     kept = places != ignore_index
     if classes is None:
         counts = kept.to(rows._key.dtype)
@@ -51,4 +75,4 @@ def nll_loss(
         counts = classes[places.clamp(0, int(classes._a.shape[0]) - 1)] * kept.to(rows._key.dtype)
     if counts.ndim > 1:
         counts = counts.reshape((size, -1)).sum(1)
-    return Batched(total / counts, True)
+    return counts
