@@ -64,7 +64,16 @@ class PassedOn(Node):
 def pack(t: Tensor, *, own_output: bool = False) -> Packed:
     """Returns the tensor as the innermost hooks want it kept; RuntimeError for a hook that writes into it."""
     packer, unpacker = modes.packing[-1]
+    requires = t._key.requires
+    edge = None
+    if requires and not own_output:
+        edge = t._edge
+        if edge is None:
+            edge = new(PassedOn)
+            edge.saved, edge.versions, edge.seq = (), None, next_seq()
+            edge.edges, edge.shape = (t,), t._a.shape
     shown = alias_of(t)
+    shown._key, shown._edge = shown._key.as_requires(requires), edge
     version = shown._version
     before = modes.grad
     modes.grad = False
@@ -74,14 +83,6 @@ def pack(t: Tensor, *, own_output: bool = False) -> Packed:
         modes.grad = before
     if cell_of(t).version != version:
         raise RuntimeError(_WRITTEN)
-    requires = t._key.requires
-    edge = None
-    if requires and not own_output:
-        edge = t._edge
-        if edge is None:
-            edge = new(PassedOn)
-            edge.saved, edge.versions, edge.seq = (), None, next_seq()
-            edge.edges, edge.shape = (t,), t._a.shape
     return Packed(value, unpacker, requires, edge)
 
 

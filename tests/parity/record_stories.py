@@ -10,9 +10,13 @@ from tests.parity.stories import GOLDENS, tell
 
 MODULES = (
     "test_autograd_backward",
+    "test_autograd_checkpoint",
     "test_autograd_function",
+    "test_autograd_graph",
     "test_autograd_hooks",
+    "test_autograd_inference",
     "test_autograd_modes",
+    "test_autograd_overrides",
     "test_bad_input",
     "test_inplace_history",
     "test_tensor_members",

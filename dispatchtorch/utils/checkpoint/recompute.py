@@ -246,7 +246,7 @@ class Frame:
             raise CheckpointError(
                 self._explained(
                     "torch.utils.checkpoint: Recomputed values for the following tensors have different metadata than "
-                    f"during the forward pass.\n{shown}.\n",
+                    f"during the forward pass.\n{shown}\n.\n",
                     self._again_where,
                 )
             )
