@@ -224,7 +224,7 @@ cdouble = complex128
 _ROOMS = frozenset(
     {
         "_C", "__config__", "accelerator", "amp", "backends", "compiler", "cpu", "cuda", "distributed",
-        "distributions", "fft", "func", "jit", "linalg", "masked", "mps", "mtia", "nn", "optim", "profiler",
+        "distributions", "fft", "func", "hub", "jit", "linalg", "masked", "mps", "mtia", "nn", "optim", "profiler",
         "return_types", "serialization", "signal", "sparse", "special", "storage", "testing", "types",
         "utils", "version", "xpu",
     }

@@ -14,7 +14,7 @@ from typing import Final, Literal, TypeAlias, cast
 
 from dispatchtorch._base.errors import ConfigError
 
-__all__ = ["Config", "Fallback", "current", "flag", "read", "refresh", "unknown_variables", "variables"]
+__all__ = ["Config", "Fallback", "cache_home", "current", "flag", "read", "refresh", "unknown_variables", "variables"]
 
 Fallback: TypeAlias = Literal["error", "warn", "allow"]
 
@@ -91,6 +91,17 @@ def flag(variable: str, default: bool = False, environ: Mapping[str, str] | None
     if word in _FALSE:
         return False
     raise ConfigError(variable, value, "one of 1, true, yes, on, 0, false, no, off")
+
+
+def cache_home(environ: Mapping[str, str] | None = None) -> str:
+    """Returns torch's folder of the user's cache: ``TORCH_HOME``, or ``torch`` in ``XDG_CACHE_HOME`` or ``~/.cache``.
+
+    >>> cache_home({"TORCH_HOME": "/somewhere"})
+    '/somewhere'
+    """
+    env = os.environ if environ is None else environ
+    default = os.path.join(env.get("XDG_CACHE_HOME") or "~/.cache", "torch")
+    return os.path.expanduser(env.get("TORCH_HOME") or default)
 
 
 _current: Config | None = None
