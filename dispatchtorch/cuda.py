@@ -6,15 +6,20 @@ Must not know: which backends there are, or their libraries.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from dispatchtorch._base.device import Device
 from dispatchtorch._base.errors import DeviceUnavailableError
 from dispatchtorch.ops.legacy_types import CUDA_TYPES
 from dispatchtorch.plugin.backend import Backend
 from dispatchtorch.plugin.selection import backend_for_device
 from dispatchtorch.random import generator
+from dispatchtorch.tensor.tensor import Tensor
 
 __all__ = [
-    "current_device", "device_count", "empty_cache", "is_available", "is_initialized", "manual_seed", "manual_seed_all",
-    "synchronize",
+    "current_device", "device_count", "empty_cache", "get_rng_state", "get_rng_state_all", "init", "initial_seed",
+    "ipc_collect", "is_available", "is_bf16_supported", "is_current_stream_capturing", "is_initialized", "manual_seed",
+    "manual_seed_all", "seed", "seed_all", "set_device", "set_rng_state", "set_rng_state_all", "synchronize",
 ]  # fmt: skip
 
 
@@ -60,6 +65,78 @@ def manual_seed(seed: int) -> None:
 def manual_seed_all(seed: int) -> None:
     """Seeds as `manual_seed` does, for there is one generator however many devices there are."""
     manual_seed(seed)
+
+
+def init() -> None:
+    """Does nothing where there is a device; torch's error where there is none."""
+    backend_for_device("cuda")
+
+
+def set_device(device: Device | str | int) -> None:
+    """Chooses what ``"cuda"`` means, of which only the first device can be meant; torch's error where there is none.
+
+    NotImplementedError for another: name it where a tensor is made. A negative number changes nothing.
+    """
+    index = device if isinstance(device, int) else Device(device).index or 0
+    if index < 0:
+        return
+    backend_for_device("cuda")
+    if index > 0:
+        raise NotImplementedError("only the first device can be the current one; name another where a tensor is made")
+
+
+def is_bf16_supported(including_emulation: bool = True) -> bool:
+    """Returns whether there is a device whose backend has bfloat16."""
+    backend = _backend()
+    return backend is not None and device_count() > 0 and "bfloat16" in backend.capabilities
+
+
+def is_current_stream_capturing() -> bool:
+    """Returns False: no graphs of kernels are recorded."""
+    return False
+
+
+def ipc_collect() -> None:
+    """Does nothing where there is a device: no memory is shared with processes. torch's error where there is none."""
+    backend_for_device("cuda")
+
+
+def initial_seed() -> int:
+    """Returns the seed of the generator, which is one for all devices; torch's error where there is no device."""
+    backend_for_device("cuda")
+    return generator.initial_seed()
+
+
+def seed() -> None:
+    """Seeds the generator with a number nobody can foresee; without a device it does nothing, as in torch."""
+    if is_available():
+        generator.seed()
+
+
+seed_all = seed
+
+
+def get_rng_state(device: Device | str | int = "cuda") -> Tensor:
+    """Returns the state of the generator, which is one for all devices; torch's error where there is no device."""
+    backend_for_device("cuda")
+    return generator.get_rng_state()
+
+
+def get_rng_state_all() -> list[Tensor]:
+    """Returns the generator's state once for each device."""
+    return [get_rng_state() for _ in range(device_count())]
+
+
+def set_rng_state(new_state: Tensor, device: Device | str | int = "cuda") -> None:
+    """Sets the state of the generator, which is one for all devices; without a device it does nothing."""
+    if is_available():
+        generator.set_rng_state(new_state)
+
+
+def set_rng_state_all(new_states: Iterable[Tensor]) -> None:
+    """Sets the state of the generator to the first device's."""
+    for state in list(new_states)[:1]:
+        set_rng_state(state)
 
 
 def _backend() -> Backend | None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["device_count", "empty_cache", "is_available", "manual_seed", "synchronize"]
+__all__ = [
+    "device_count", "empty_cache", "get_rng_state_all", "is_available", "is_bf16_supported",
+    "is_current_stream_capturing", "manual_seed", "manual_seed_all", "set_rng_state_all", "synchronize",
+]  # fmt: skip
 
 
 def is_available() -> bool:
@@ -19,6 +22,29 @@ def device_count() -> int:
 
 def manual_seed(seed: int) -> None:
     """Does nothing: there is no device to seed."""
+
+
+def manual_seed_all(seed: int) -> None:
+    """Does nothing: there is no device to seed."""
+
+
+def get_rng_state_all() -> list[Any]:
+    """Returns no states: there is no device."""
+    return []
+
+
+def set_rng_state_all(new_states: Any) -> None:
+    """Does nothing: there is no device."""
+
+
+def is_bf16_supported(including_emulation: bool = True) -> bool:
+    """Returns False."""
+    return False
+
+
+def is_current_stream_capturing() -> bool:
+    """Returns False."""
+    return False
 
 
 def empty_cache() -> None:
