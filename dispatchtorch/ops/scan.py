@@ -78,6 +78,8 @@ def _cumprod_grad(g: Tensor, input: Tensor, out: Tensor, dim: int) -> Tensor:
     Before the first zero a division gives it, at the first zero the products without it do, and after it all is zero.
     """
     g, out = cast(g, input._key.dtype), cast(out, input._key.dtype)
+    if not input._a.shape:
+        return g
     if modes.grad and _has_zero(input):
         return _cumprod_grad_by_parts(g, input, dim)
     where, nothing, one = FUNCTIONS["where"], input.new_zeros(()), input.new_ones(())
