@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from dispatchtorch.plugin import Kernel
-from dispatchtorch_cupy.kernels import scans, scatter
+from dispatchtorch_cupy.kernels import factors, scans, scatter
 
 __all__ = ["kernels_over"]
 
@@ -22,6 +22,7 @@ def kernels_over(xp: Any, special: Any = None) -> dict[str, Kernel]:
     found = {op: getattr(special, name, None) for op, name in wanted.items()}
     return (
         {op: kernel for op, kernel in found.items() if kernel is not None}
+        | factors.kernels_over(xp)
         | scans.kernels_over(xp)
         | scatter.kernels_over(xp)
     )
