@@ -81,11 +81,11 @@ def linear(op: Op, size: int, a: Batched, weight: Batched, bias: Batched | None 
     return Batched(out + padded(bias, out.ndim - 1), True)
 
 
-@rule("_solve")
-def solve(op: Op, size: int, a: Batched, b: Batched) -> Any:
+@rule("_solve", "_cholesky_solve")
+def solve(op: Op, size: int, a: Batched, b: Batched, *how: Any) -> Any:
     """Returns the solutions of the examples' systems."""
     rank = max(a.ndim, b.ndim)
-    return batched(op.entry(_ranked(a, rank, size), _ranked(b, rank, size)))
+    return batched(op.entry(_ranked(a, rank, size), _ranked(b, rank, size), *how))
 
 
 @rule("_solve_triangular")

@@ -24,7 +24,7 @@ def same(op: Op, size: int, a: Batched, *rest: Any) -> Any:
 
 
 for _name in ("_qr", "_svd", "_eigh", "_svdvals", "_eigvalsh", "_eig", "_matrix_exp", "_frexp", "_ldl_factor",
-              "_lu_factor", "_lu_rows", "_geqrf"):  # fmt: skip
+              "_lu_factor", "_lu_rows", "_geqrf", "_cholesky_inverse", "_qr_r"):  # fmt: skip
     RULES[_name] = same
 
 
