@@ -6,7 +6,7 @@ import warnings
 from typing import Any, Final
 
 from dispatchtorch.autograd.grad_mode import no_grad
-from dispatchtorch.dispatch.table import FUNCTIONS
+from dispatchtorch.dispatch.table import FUNCTIONS, with_out
 from dispatchtorch.ops import bags
 from dispatchtorch.ops.distances import bilinear
 from dispatchtorch.ops.matmul import _linear
@@ -15,8 +15,13 @@ from dispatchtorch.tensor.tensor import Tensor
 __all__ = ["bilinear", "embedding", "embedding_bag", "linear", "one_hot"]
 
 
-def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+_linear_into = with_out(_linear)
+
+
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None, *, out: Tensor | None = None) -> Tensor:
     """Returns ``input @ weight.T + bias``."""
+    if out is not None:
+        return _linear_into(input, weight, bias, out=out)  # type: ignore[no-any-return]  # what was given
     return _linear(input, weight, bias)
 
 
