@@ -8,13 +8,18 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from dispatchtorch._base.dtypes import FLOATING
+from dispatchtorch.autograd.anomaly_mode import detect_anomaly as detect_anomaly
+from dispatchtorch.autograd.anomaly_mode import is_anomaly_check_nan_enabled as is_anomaly_check_nan_enabled
+from dispatchtorch.autograd.anomaly_mode import is_anomaly_enabled as is_anomaly_enabled
+from dispatchtorch.autograd.anomaly_mode import set_anomaly_enabled as set_anomaly_enabled
+from dispatchtorch.autograd.anomaly_mode import set_detect_anomaly as set_detect_anomaly
 from dispatchtorch.autograd.batched import grad_batched
 from dispatchtorch.autograd.engine import run, zeros
 from dispatchtorch.autograd.hooks import RemovableHandle
-from dispatchtorch.dispatch.modes import anomaly, modes
+from dispatchtorch.dispatch.modes import modes
 from dispatchtorch.dispatch.node import AccumulateGrad, Node, as_function
 from dispatchtorch.dispatch.record import refresh
-from dispatchtorch.dispatch.table import FUNCTIONS, METHODS, forget_plans
+from dispatchtorch.dispatch.table import FUNCTIONS, METHODS
 from dispatchtorch.tensor.key import Key
 from dispatchtorch.tensor.tensor import Tensor, extra_of, wrap
 
@@ -457,51 +462,3 @@ METHODS.update(
         "output_nr": property(lambda self: self._edge[1] if type(self._edge) is tuple else 0),  # type: ignore[dict-item]  # as above
     }
 )
-
-
-def _set_anomaly(mode: bool, check_nan: bool) -> None:
-    if anomaly.on is not mode:
-        anomaly.on = mode
-        forget_plans()  # the hot plans do not ask: they are built for one mode or the other
-    anomaly.check_nan = check_nan
-
-
-class set_detect_anomaly:
-    """Turns anomaly mode on or off: backward errors and nans name the forward call that made the node."""
-
-    def __init__(self, mode: bool, check_nan: bool = True) -> None:
-        self._before = (anomaly.on, anomaly.check_nan)
-        _set_anomaly(mode, check_nan)
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, *exc: object) -> None:
-        _set_anomaly(*self._before)
-
-
-class detect_anomaly(set_detect_anomaly):
-    """Anomaly mode for a block; slow, for finding errors only."""
-
-    def __init__(self, check_nan: bool = True) -> None:
-        warnings.warn(
-            "Anomaly Detection has been enabled. This mode will increase the runtime and should only be enabled for "
-            "debugging.",
-            stacklevel=2,
-        )
-        super().__init__(True, check_nan)
-
-
-def is_anomaly_enabled() -> bool:
-    """Returns whether anomaly mode is on."""
-    return anomaly.on
-
-
-def is_anomaly_check_nan_enabled() -> bool:
-    """Returns whether anomaly mode looks for nans."""
-    return anomaly.check_nan
-
-
-def set_anomaly_enabled(mode: bool, check_nan: bool = True) -> None:
-    """Turns anomaly mode on or off for this thread."""
-    _set_anomaly(mode, check_nan)

@@ -403,7 +403,7 @@ def _tangents(func: Function, given: tuple[Any, ...], t: Tensor, e: int) -> list
     direction = _like(t, [1.0 if k == e else 0.0 for k in range(t.numel())])
     with dual_level(), enable_grad():
         duals = tree_map(lambda a: make_dual(a, direction) if a is t else a, given)
-        found = []
+        found: list[list[complex]] = []
         for output in _tensors(func(*duals)):
             if _is_continuous(output):
                 tangent = unpack_dual(output).tangent

@@ -119,7 +119,7 @@ class saved_tensors_hooks:
     ``unpack_hook`` gets that back and returns the tensor.
 
     >>> x = torch.ones(2, requires_grad=True)
-    >>> with torch.autograd.graph.saved_tensors_hooks(lambda t: t.numpy(), lambda a: torch.tensor(a)):
+    >>> with torch.autograd.graph.saved_tensors_hooks(lambda t: t.tolist(), lambda v: torch.tensor(v)):
     ...     y = (x * x).sum()
     >>> y.backward()
     >>> x.grad
