@@ -1,7 +1,8 @@
 """In which order the elements of a result lie: as those of the arguments do, by PyTorch's rule.
 
 Only libraries whose arrays cannot change come here, and only where an argument has the mark of a view: there a lens
-says what the library's own arrays cannot. A result that is not row-major bears the mark itself, so plain tensors pay nothing.
+says what the library's own arrays cannot. A result that is not row-major bears the mark itself, so plain tensors pay
+nothing. Must not know ops.
 """
 
 from __future__ import annotations
