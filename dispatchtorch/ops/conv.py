@@ -128,7 +128,7 @@ def _weight_samples(make: Maker) -> Iterator[Sample]:
 @primitive(
     grad={
         "input": lambda g, cotangent, stride, padding, dilation, groups, input_shape: _spread(
-            cotangent, conj(g), stride, padding, dilation, groups, input_shape[2:]
+            conj(cotangent), g, stride, padding, dilation, groups, input_shape[2:]
         ),
         "cotangent": lambda g, input, stride, padding, dilation, groups, cotangent_shape: _gather(
             conj(input), g, stride, padding, dilation, groups, cotangent_shape[2:]

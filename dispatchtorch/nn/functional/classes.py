@@ -35,6 +35,21 @@ def _check(input: Tensor, linear_weight: Tensor, linear_bias: Tensor | None) -> 
         )
 
 
+def _chunk(options: Any, rows: int, features: int, classes: int) -> int:
+    """Returns how many rows are worked on at a time."""
+    method, given = options.chunking_method, options.batch_chunk_size
+    if method == "auto":
+        method = None if given is not None else "aspect_ratio:2"
+    if method is None:
+        return min(given or rows, rows)
+    factor = int(method.partition(":")[2] or 1)
+    target = -(-rows // max(-(-classes // max(features, 1)), 1))
+    found = max(min((1 << max(target - 1, 0).bit_length()) // factor, rows), 1)
+    if given is not None and given != found:
+        raise ValueError(f"batch_chunk_size={given} and chunking_method={method!r} (which gives {found}) disagree")
+    return found
+
+
 def linear_cross_entropy(
     input: Tensor,
     linear_weight: Tensor,
@@ -64,7 +79,7 @@ def linear_cross_entropy(
         if plain:
             rows = input if input.dim() == 2 else input.unsqueeze(0)
             labels = target if input.dim() == 2 else target.unsqueeze(0)
-            chunk = options._rows(int(rows.shape[0]), features, classes)
+            chunk = _chunk(options, int(rows.shape[0]), features, classes)
             found = linear_cross_entropy_rows(
                 rows, linear_weight, labels, chunk, ignored, linear_bias, weight, reduction
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from dispatchtorch.dispatch.table import FUNCTIONS
 from dispatchtorch.nn.functional.reduction import checked, chosen, reduced
 from dispatchtorch.ops import distances as ops
 from dispatchtorch.ops.distances import cosine_similarity, pairwise_distance, triplet_of
@@ -20,8 +21,9 @@ __all__ = [
 def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12, out: Tensor | None = None) -> Tensor:
     """Returns the input divided by its norm along ``dim``, norms below ``eps`` replaced by it."""
     length = input.norm(p, dim, keepdim=True).clamp(min=eps)
-    result = input / length.expand(input.shape)
-    return result if out is None else out.copy_(result)
+    if out is None:
+        return input / length.expand(input.shape)
+    return FUNCTIONS["div"](input, length, out=out)  # type: ignore[no-any-return]  # an entry of the table
 
 
 def hinge_embedding_loss(

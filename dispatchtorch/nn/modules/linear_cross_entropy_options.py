@@ -39,19 +39,3 @@ class LinearCrossEntropyOptions:
                 "acc_dtype must be one of {None, torch.float16, torch.bfloat16, torch.float32, torch.float64}, got "
                 f"{self.acc_dtype!r}. Pass acc_dtype=None to let the op pick automatically."
             )
-
-    def _rows(self, num_batches: int, in_features: int, num_classes: int) -> int:
-        """Returns how many rows are worked on at a time."""
-        method = self.chunking_method
-        if method == "auto":
-            method = None if self.batch_chunk_size is not None else "aspect_ratio:2"
-        if method is None:
-            return min(self.batch_chunk_size or num_batches, num_batches)
-        factor = int(method.partition(":")[2] or 1)
-        target = -(-num_batches // max(-(-num_classes // max(in_features, 1)), 1))
-        rows = max(min((1 << max(target - 1, 0).bit_length()) // factor, num_batches), 1)
-        if self.batch_chunk_size is not None and self.batch_chunk_size != rows:
-            raise ValueError(
-                f"batch_chunk_size={self.batch_chunk_size} and chunking_method={method!r} (which gives {rows}) disagree"
-            )
-        return rows
