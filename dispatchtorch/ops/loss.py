@@ -352,7 +352,11 @@ def cross_entropy_loss(
     """Returns the cross entropy of logits with classes, or with probabilities of the input's shape."""
     if not 0 <= label_smoothing <= 1:
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing:g}")
-    if tuple(input._a.shape) == tuple(target._a.shape) and target._key.dtype.category >= 2:
+    if tuple(input._a.shape) == tuple(target._a.shape):
+        if target._key.dtype.category < 2:
+            raise RuntimeError(
+                f"Expected floating point type for target with class probabilities, got {target._key.dtype.legacy}"
+            )
         if ignore_index >= 0:
             raise RuntimeError("ignore_index is not supported for floating point target")
         return _probabilities(input, target, weight, reduction, label_smoothing)

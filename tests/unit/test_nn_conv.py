@@ -108,3 +108,11 @@ def test_derivatives_are_what_differences_say(name: str) -> None:
     given = [torch.randn(*shape, dtype=torch.float64).requires_grad_() for shape in shapes]
     assert gradcheck(function, given)
     assert gradgradcheck(function, given)
+
+
+def test_second_derivative_of_a_complex_convolution():
+    torch.manual_seed(0)
+    x = torch.randn(1, 2, 4, dtype=torch.complex128, requires_grad=True)
+    w = torch.randn(2, 2, 2, dtype=torch.complex128, requires_grad=True)
+    for function in (torch.nn.functional.conv1d, torch.nn.functional.conv_transpose1d):
+        assert torch.autograd.gradgradcheck(function, (x, w))
