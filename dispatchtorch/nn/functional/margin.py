@@ -8,6 +8,7 @@ from dispatchtorch.dispatch.table import FUNCTIONS
 from dispatchtorch.nn.functional.reduction import checked, chosen, reduced
 from dispatchtorch.ops import distances as ops
 from dispatchtorch.ops.distances import cosine_similarity, pairwise_distance, triplet_of
+from dispatchtorch.ops.index import within
 from dispatchtorch.ops.pairs import pdist
 from dispatchtorch.tensor.tensor import Tensor
 
@@ -154,8 +155,7 @@ def _check_margin(name: str, input: Tensor, target: Tensor, weight: Tensor | Non
         raise NotImplementedError(f"\"{name}_cpu_kernel\" not implemented for '{kind.legacy}'")
     if str(target.dtype) != "torch.int64":
         raise RuntimeError(f"expected scalar type Long but found {target._key.dtype.legacy}")
-    if target.numel() and target.device.type == "cpu" and not (int(target.min()) >= 0 and int(target.max()) < classes):
-        raise RuntimeError("target out of range")
+    within(target, classes, "target out of range", RuntimeError)
 
 
 def multilabel_margin_loss(

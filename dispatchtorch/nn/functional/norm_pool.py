@@ -9,6 +9,7 @@ from dispatchtorch._base.dtypes import int64
 from dispatchtorch.dispatch.table import FUNCTIONS
 from dispatchtorch.nn.functional.pool import avg_pool1d, avg_pool2d, avg_pool3d, max_pool1d, max_pool2d, max_pool3d
 from dispatchtorch.ops.fractional import fractional_max_pool
+from dispatchtorch.ops.index import within
 from dispatchtorch.tensor.tensor import Tensor
 
 __all__ = [
@@ -138,13 +139,8 @@ def _unpool(
     for size in sizes:
         count *= size
     flat = indices.reshape(*lead, -1)
-    if flat.numel() and indices.device.type == "cpu":
-        low, high = int(flat.min()), int(flat.max())
-        if low < 0 or high >= count:
-            shown = "x".join(map(str, sizes if n > 1 else [*sizes, 1]))
-            raise RuntimeError(
-                f"Found an invalid max index: {low if low < 0 else high} (output volumes are of size {shown}"
-            )
+    shown = "x".join(map(str, sizes if n > 1 else [*sizes, 1]))
+    within(flat, count, f"Found an invalid max index: {{index}} (output volumes are of size {shown}", RuntimeError)
     zeros = input.new_zeros((*lead, count))
     return zeros.scatter(-1, flat, input.reshape(*lead, -1)).reshape(*lead, *sizes)
 
