@@ -57,7 +57,7 @@ def grouped_mm(
     if b_flat:
         parts = [mat_a[i] @ mat_b.narrow(1, begin, n) for i, (begin, n) in enumerate(pieces)]
         return FUNCTIONS["cat"](parts, 1)  # type: ignore[no-any-return]  # as above
-    return mat_a.bmm(mat_b)  # type: ignore[no-any-return]  # a method of the table
+    return mat_a.bmm(mat_b)
 
 
 def scaled_mm(

@@ -260,7 +260,8 @@ class GELU(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """Returns gelu of the input."""
-        return F.gelu(input, approximate=self.approximate)
+        out: Tensor = F.gelu(input, approximate=self.approximate)
+        return out
 
     def extra_repr(self) -> str:
         """Returns the approximation."""
@@ -276,7 +277,8 @@ class Hardshrink(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """Returns the shrunk input."""
-        return F.hardshrink(input, self.lambd)
+        out: Tensor = F.hardshrink(input, self.lambd)
+        return out
 
     def extra_repr(self) -> str:
         """Returns the bound."""
@@ -292,7 +294,8 @@ class Softshrink(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """Returns the shrunk input."""
-        return F.softshrink(input, self.lambd)
+        out: Tensor = F.softshrink(input, self.lambd)
+        return out
 
     def extra_repr(self) -> str:
         """Returns the distance."""
@@ -321,7 +324,8 @@ class LogSigmoid(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """Returns the logarithm of the sigmoid."""
-        return F.logsigmoid(input)
+        out: Tensor = F.logsigmoid(input)
+        return out
 
 
 class Softplus(Module):
@@ -334,7 +338,8 @@ class Softplus(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """Returns the smooth rectifier."""
-        return F.softplus(input, self.beta, self.threshold)
+        out: Tensor = F.softplus(input, self.beta, self.threshold)
+        return out
 
     def extra_repr(self) -> str:
         """Returns the options."""
