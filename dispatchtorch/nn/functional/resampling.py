@@ -110,7 +110,7 @@ def interpolate(
     ``mode``: "nearest", "nearest-exact", "area", for 3-dimensional inputs "linear", for 4 "bilinear", "bicubic" and
     "lanczos", for 5 "trilinear". ``antialias`` widens the filter where a picture shrinks.
 
-    >>> F.interpolate(torch.tensor([[[1.0, 3.0]]]), size=4, mode="linear")
+    >>> torch.nn.functional.interpolate(torch.tensor([[[1.0, 3.0]]]), size=4, mode="linear")
     tensor([[[1.0000, 1.5000, 2.5000, 3.0000]]])
     """
     if mode in ("nearest", "area", "nearest-exact"):
