@@ -198,15 +198,14 @@ def _tensor(t: torch.Tensor) -> Any:
             made = ours.sparse_coo_tensor(_tensor(t._indices()), _tensor(t._values()), tuple(t.shape))
             return made.coalesce() if t.is_coalesced() else made
         raise Missing(f"layout {t.layout}")
-    if t.is_contiguous() or t.numel() == 0:
+    if (t.is_contiguous() and t.storage_offset() == 0) or t.numel() == 0:
         made = interop.from_host(np.array(_host(t), order="C"), place, backend)
-    else:
+    else:  # a part of some memory: as_strided and the like see all of it
         plain = t.detach().resolve_conj().resolve_neg() if (t.is_conj() or t.is_neg()) else t.detach()
-        low = sum(min(0, s) * (n - 1) for s, n in zip(plain.stride(), plain.shape, strict=True))
-        span = 1 + sum(s * (n - 1) for s, n in zip(plain.stride(), plain.shape, strict=True)) - low
-        flat = plain.as_strided((span,), (1,), plain.storage_offset())
-        base = interop.from_host(np.array(_host(flat), order="C"), place, backend)
-        made = base.as_strided(tuple(plain.shape), plain.stride(), 0).detach()
+        count = plain.untyped_storage().nbytes() // plain.element_size()
+        whole = plain.as_strided((count,), (1,), 0)
+        base = interop.from_host(np.array(_host(whole), order="C"), place, backend)
+        made = base.as_strided(tuple(plain.shape), plain.stride(), plain.storage_offset()).detach()
     if t.requires_grad:
         made.requires_grad_()
     return made
