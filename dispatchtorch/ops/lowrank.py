@@ -55,7 +55,7 @@ def svd_lowrank(
     >>> _ = torch.manual_seed(0)
     >>> U, S, V = torch.svd_lowrank(torch.diag(torch.tensor([3.0, 2.0, 0.0])), q=2)
     >>> S
-    tensor([3., 2.])
+    tensor([3.0000, 2.0000])
     """
     return _parts(A, 6 if q is None else q, 2 if niter is None else niter, M)
 

@@ -28,7 +28,7 @@ def _special_entr(input: Tensor) -> Tensor:
     """Returns ``-input * log(input)``, 0 at 0 and -inf below.
 
     >>> torch.special.entr(torch.tensor([0.0, 0.5, 1.0]))
-    tensor([ 0.0000,  0.3466, -0.0000])
+    tensor([0.0000, 0.3466, -0.0000])
     """
     ...
 

@@ -141,9 +141,7 @@ def rebuild_sparse_tensor(kind: Any, data: Any) -> Tensor:
     if not isinstance(data[0], Tensor) or not isinstance(data[1], Tensor):
         raise TypeError("the indices and values of a sparse tensor must be tensors")
     coalesced = data[3] if len(data) == 4 and type(data[3]) is bool else None
-    return sparse_coo_tensor(
-        data[0], data[1], _ints(data[2], "size"), check_invariants=True, is_coalesced=coalesced
-    )
+    return sparse_coo_tensor(data[0], data[1], _ints(data[2], "size"), check_invariants=True, is_coalesced=coalesced)
 
 
 def _refusing(what: str) -> Callable[..., Any]:

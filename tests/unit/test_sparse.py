@@ -197,9 +197,7 @@ def test_optimizers_that_take_sparse_gradients():
     adam = _trained(lambda p: torch.optim.SparseAdam(p, lr=0.1))
     assert adam == pytest.approx([0.92558634, 0.9, 1.0, 1.0, 0.70198655])
     assert _trained(lambda p: torch.optim.SGD(p, lr=0.1)) == pytest.approx([0.8, 0.6, 1.0, 1.0, 0.384])
-    assert _trained(lambda p: torch.optim.Adagrad(p, lr=0.1)) == pytest.approx(
-        [0.9, 0.9, 1.0, 1.0, 0.7553], abs=1e-4
-    )
+    assert _trained(lambda p: torch.optim.Adagrad(p, lr=0.1)) == pytest.approx([0.9, 0.9, 1.0, 1.0, 0.7553], abs=1e-4)
     with pytest.raises(RuntimeError, match="Adam does not support sparse gradients, please consider SparseAdam"):
         _trained(lambda p: torch.optim.Adam(p))
     with pytest.raises(RuntimeError, match="RMSprop does not support sparse gradients"):
