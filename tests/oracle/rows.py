@@ -26,6 +26,7 @@ __all__ = [
     "RANDOM_GAUGE",
     "Outcome",
     "Row",
+    "derivatives",
     "entries",
     "full_name",
     "rows",
@@ -373,7 +374,7 @@ def _grad(op: Any, dtype: str, limit: int | None, second: bool) -> Outcome:
         again = _mine(sample)
         try:
             torch.manual_seed(1)
-            wanted = _derivatives(
+            wanted = derivatives(
                 lambda s=sample, p=process: p(_call(op.op, s)), _leaves(sample, torch.Tensor), torch, second
             )
         except Exception:
@@ -384,7 +385,7 @@ def _grad(op: Any, dtype: str, limit: int | None, second: bool) -> Outcome:
         try:
             own_process = _process(process)
             ours.manual_seed(1)
-            got = _derivatives(
+            got = derivatives(
                 lambda s=again, p=own_process: p(_call(mine, s)), _leaves(again, ours.Tensor), ours, second
             )
         except Exception as error:
@@ -417,7 +418,7 @@ def _cotangents(outs: list[Any], library: Any, start: int = 0) -> list[Any]:
     return made
 
 
-def _derivatives(function: Callable[[], Any], leaves: list[Any], library: Any, second: bool) -> Any:
+def derivatives(function: Callable[[], Any], leaves: list[Any], library: Any, second: bool) -> Any:
     kind = library.Tensor
     if not leaves:
         return None
