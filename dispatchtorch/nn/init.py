@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Literal
 
 from dispatchtorch.autograd.grad_mode import no_grad
@@ -50,7 +52,28 @@ def calculate_gain(nonlinearity: str, param: float | int | None = None) -> float
     raise ValueError(f"Unsupported nonlinearity {nonlinearity}")
 
 
+class _Skipping(threading.local):
+    """Whether this thread makes modules whose values nobody wants."""
+
+    here: bool = False
+
+
+_skipping = _Skipping()
+
+
+@contextmanager
+def skipping() -> Iterator[None]:
+    """Returns a context in which filling leaves tensors as they are."""
+    before, _skipping.here = _skipping.here, True
+    try:
+        yield
+    finally:
+        _skipping.here = before
+
+
 def _fill(tensor: Tensor, method: str, *args: Any, **kwargs: Any) -> Tensor:
+    if _skipping.here:
+        return tensor
     with no_grad():
         return getattr(tensor, method)(*args, **kwargs)  # type: ignore[no-any-return]  # in-place methods return self
 

@@ -124,6 +124,8 @@ class CheckpointPickler(_PythonPickler):  # type: ignore[misc]  # the stub, as a
 
     def _reduce_tensor(self, t: Tensor) -> Any:
         kind, state = type(t), dict(t.__dict__)
+        if is_own(kind) and kind.__name__ in ("UninitializedParameter", "UninitializedBuffer"):
+            return kind, (t._key.requires,)  # no shape, so no values
         if issubclass(kind, Parameter):
             plain = alias_of(t)
             if not state:

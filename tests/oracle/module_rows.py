@@ -260,7 +260,7 @@ def _init(info: Any, dtype: str, limit: int | None) -> Outcome:
             got = kind(*mine.made[0], **mine.made[1])
             if info.is_lazy:
                 for one, sample, library in ((wanted, theirs, torch), (got, mine, ours)):
-                    one.to(getattr(library, "float32"))
+                    one.to(library.float32)
                     _call(one, sample, library)
             problem = _same_members(got, wanted, (0.0, 0.0))
             problem = problem or compare(ours.rand(3), torch.rand(3), (0.0, 0.0), at="the next number")
@@ -357,9 +357,7 @@ def _replaced(value: Any, change: Callable[[Any], Any]) -> Any:
     return {k: _replaced(v, change) for k, v in value.items()} if isinstance(value, dict) else value
 
 
-def _grad(
-    info: Any, dtype: str, limit: int | None, change: Callable[[Any], Any] = lambda t: t
-) -> Outcome:
+def _grad(info: Any, dtype: str, limit: int | None, change: Callable[[Any], Any] = lambda t: t) -> Outcome:
     """The gradients of inputs and parameters."""
     tolerance = _tolerance(info, dtype)
 
@@ -425,7 +423,11 @@ def _state(info: Any, dtype: str, limit: int | None) -> Outcome:
 def _modes(info: Any, dtype: str, limit: int | None) -> Outcome:
     """train, eval, requires_grad_, zero_grad, half and apply on the whole tree."""
 
-    def question(theirs: Sample, mine: Sample, got: Any, wanted: Any) -> str:
+    def question(theirs: Sample, mine: Sample, got: Any, wanted: Any) -> str | None:
+        if info.is_lazy:
+            if _refused(lambda: _call(wanted, theirs, torch))[1]:
+                return None
+            _call(got, mine, ours)
         for change in (
             lambda m, lib: m.eval(),
             lambda m, lib: m.train(),

@@ -9,6 +9,7 @@ from dispatchtorch.nn.modules import (
     conv,
     dropout,
     flatten,
+    instancenorm,
     linear,
     loss,
     norm_pool,
@@ -31,6 +32,8 @@ from dispatchtorch.nn.modules.container import *  # noqa: F403 - as above
 from dispatchtorch.nn.modules.conv import *  # noqa: F403 - as above
 from dispatchtorch.nn.modules.dropout import *  # noqa: F403 - as above
 from dispatchtorch.nn.modules.flatten import *  # noqa: F403 - as above
+from dispatchtorch.nn.modules.instancenorm import *  # noqa: F403 - as above
+from dispatchtorch.nn.modules.lazy import LazyModuleMixin as LazyModuleMixin
 from dispatchtorch.nn.modules.linear import *  # noqa: F403 - as above
 from dispatchtorch.nn.modules.loss import *  # noqa: F403 - as above
 from dispatchtorch.nn.modules.module import Module as Module
@@ -47,8 +50,8 @@ from dispatchtorch.nn.modules.transformer import *  # noqa: F403 - as above
 from dispatchtorch.nn.modules.upsampling import *  # noqa: F403 - as above
 
 _FAMILIES = (
-    activation, adaptive, attention, batchnorm, container, conv, dropout, flatten, linear, loss, norm_pool,
-    normalization, padding, parameter_container, pooling, rearranging, rnn, sequence_loss, sparse, transformer,
-    upsampling,
+    activation, adaptive, attention, batchnorm, container, conv, dropout, flatten, instancenorm, linear, loss,
+    norm_pool, normalization, padding, parameter_container, pooling, rearranging, rnn, sequence_loss, sparse,
+    transformer, upsampling,
 )  # fmt: skip
 __all__ = sorted({"Module", *(name for family in _FAMILIES for name in family.__all__)})

@@ -1,19 +1,21 @@
-"""Normalisation with running statistics: batch and instance norm in one to three dimensions."""
+"""Normalisation with running statistics: batch norm, and what it shares with instance norm."""
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 from dispatchtorch._base.dtypes import int64
 from dispatchtorch.nn import init
 from dispatchtorch.nn.factory import empty_parameter, filled
 from dispatchtorch.nn.functional import normalization as F
+from dispatchtorch.nn.modules.lazy import LazyModuleMixin
 from dispatchtorch.nn.modules.module import Module
+from dispatchtorch.nn.parameter import UninitializedBuffer, UninitializedParameter
 from dispatchtorch.tensor.tensor import Tensor
 
 __all__ = [
-    "BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d", "SyncBatchNorm",
+    "BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "LazyBatchNorm1d", "LazyBatchNorm2d", "LazyBatchNorm3d",
+    "SyncBatchNorm",
 ]  # fmt: skip
 
 
@@ -140,80 +142,101 @@ class BatchNorm3d(_BatchNorm):
 class SyncBatchNorm(_BatchNorm):
     """Batch norm over all processes; here there is one."""
 
-    def _check_input_dim(self, input: Tensor) -> None:
-        if input.dim() < 2:
-            raise ValueError(f"expected at least 2D input (got {input.dim()}D input)")
-
-
-class _InstanceNorm(_NormBase):
-    _version = 2
-    _no_batch: int
-
     def __init__(
         self,
         num_features: int,
         eps: float = 1e-5,
-        momentum: float = 0.1,
-        affine: bool = False,
-        track_running_stats: bool = False,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        process_group: Any = None,
         device: Any = None,
         dtype: Any = None,
         *,
         bias: bool = True,
     ) -> None:
         super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
+        self.process_group = process_group
 
     def _check_input_dim(self, input: Tensor) -> None:
-        low = self._no_batch
-        if input.dim() not in (low, low + 1):
-            raise ValueError(f"expected {low}D or {low + 1}D input (got {input.dim()}D input)")
+        if input.dim() < 2:
+            raise ValueError(f"expected at least 2D input (got {input.dim()}D input)")
+        if input.size(1) == 0:
+            raise ValueError("SyncBatchNorm number of input channels should be non-zero")
 
-    def forward(self, input: Tensor) -> Tensor:
-        """Returns the normalised input."""
-        self._check_input_dim(input)
-        dim = input.dim() - self._no_batch
-        if input.size(dim) != self.num_features:
-            if self.affine:
-                raise ValueError(
-                    f"expected input's size at dim={dim} to match num_features ({self.num_features}), but got: "
-                    f"{input.size(dim)}."
-                )
-            warnings.warn(
-                f"input's size at dim={dim} does not match num_features. You can silence this warning by not "
-                f"passing in "
-                "num_features, which is not used because affine=False",
-                stacklevel=2,
-            )
-        if input.dim() == self._no_batch:
-            return self._normalise(input.unsqueeze(0)).squeeze(0)
-        return self._normalise(input)
-
-    def _normalise(self, input: Tensor) -> Tensor:
-        return F.instance_norm(
-            input,
-            self.running_mean,
-            self.running_var,
-            self.weight,
-            self.bias,
-            self.training or not self.track_running_stats,
-            self.momentum if self.momentum is not None else 0.0,
-            self.eps,
-        )
+    @classmethod
+    def convert_sync_batchnorm(cls, module: Module, process_group: Any = None) -> Module:
+        """Returns the module with every batch norm in it made one of this class, with the same parameters."""
+        made: Module = module
+        if isinstance(module, _BatchNorm):
+            one = SyncBatchNorm(
+                module.num_features, module.eps, module.momentum, module.affine, module.track_running_stats,
+                process_group, bias=module.bias is not None,
+            )  # fmt: skip
+            if module.affine:
+                one.weight, one.bias = module.weight, module.bias
+            one.running_mean, one.running_var = module.running_mean, module.running_var
+            one.num_batches_tracked, one.training = module.num_batches_tracked, module.training
+            made = one
+        for name, child in module.named_children():
+            made.add_module(name, cls.convert_sync_batchnorm(child, process_group))
+        return made
 
 
-class InstanceNorm1d(_InstanceNorm):
-    """Instance norm of (N, C, L) or (C, L)."""
+class _LazyNormBase(LazyModuleMixin, _NormBase):
+    """A norm that learns the number of features from its first input."""
 
-    _no_batch = 2
+    def __init__(
+        self,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+        *,
+        bias: bool = True,
+    ) -> None:
+        super().__init__(0, eps, momentum, False, False, device, dtype, bias=False)
+        self.affine = affine
+        self.track_running_stats = track_running_stats
+        if affine:
+            self.weight = UninitializedParameter(device=device, dtype=dtype)
+            if bias:
+                self.bias = UninitializedParameter(device=device, dtype=dtype)
+        if track_running_stats:
+            self.running_mean = UninitializedBuffer(device=device, dtype=dtype)
+            self.running_var = UninitializedBuffer(device=device, dtype=dtype)
+            self.num_batches_tracked = filled("zeros", (), dtype=int64, device=device)
+
+    def reset_parameters(self) -> None:
+        """Fills parameters and statistics, once they are there."""
+        if not self.has_uninitialized_params() and self.num_features != 0:
+            super().reset_parameters()
+
+    def initialize_parameters(self, input: Tensor) -> None:
+        """Makes and fills parameters and statistics for the channels of an input."""
+        if self.has_uninitialized_params():
+            self.num_features = input.shape[1]
+            for member in (self.weight, self.bias, self.running_mean, self.running_var):
+                if member is not None:
+                    member.materialize((self.num_features,))  # type: ignore[attr-defined]  # all of them are lazy
+            self.reset_parameters()
 
 
-class InstanceNorm2d(_InstanceNorm):
-    """Instance norm of (N, C, H, W) or (C, H, W)."""
+class LazyBatchNorm1d(_LazyNormBase, BatchNorm1d):
+    """`BatchNorm1d` that learns ``num_features`` from its first input."""
 
-    _no_batch = 3
+    cls_to_become = BatchNorm1d
 
 
-class InstanceNorm3d(_InstanceNorm):
-    """Instance norm of (N, C, D, H, W) or (C, D, H, W)."""
+class LazyBatchNorm2d(_LazyNormBase, BatchNorm2d):
+    """`BatchNorm2d` that learns ``num_features`` from its first input."""
 
-    _no_batch = 4
+    cls_to_become = BatchNorm2d
+
+
+class LazyBatchNorm3d(_LazyNormBase, BatchNorm3d):
+    """`BatchNorm3d` that learns ``num_features`` from its first input."""
+
+    cls_to_become = BatchNorm3d

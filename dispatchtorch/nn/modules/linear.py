@@ -8,11 +8,13 @@ from typing import Any
 from dispatchtorch.nn import init
 from dispatchtorch.nn.factory import empty_parameter
 from dispatchtorch.nn.functional.affine import bilinear
+from dispatchtorch.nn.modules.lazy import LazyModuleMixin
 from dispatchtorch.nn.modules.module import Module
+from dispatchtorch.nn.parameter import UninitializedParameter
 from dispatchtorch.ops.matmul import _linear
 from dispatchtorch.tensor.tensor import Parameter, Tensor
 
-__all__ = ["Bilinear", "Identity", "Linear"]
+__all__ = ["Bilinear", "Identity", "LazyLinear", "Linear"]
 
 
 class Identity(Module):
@@ -114,3 +116,39 @@ class Bilinear(Module):
             f"in1_features={self.in1_features}, in2_features={self.in2_features}, "
             f"out_features={self.out_features}, bias={self.bias is not None}"
         )
+
+
+class LazyLinear(LazyModuleMixin, Linear):
+    """`Linear` that learns ``in_features`` from its first input."""
+
+    cls_to_become = Linear
+
+    def __init__(self, out_features: int, bias: bool = True, device: Any = None, dtype: Any = None) -> None:
+        super().__init__(0, 0, False)
+        self.weight = UninitializedParameter(device=device, dtype=dtype)
+        self.out_features = out_features
+        if bias:
+            self.bias = UninitializedParameter(device=device, dtype=dtype)
+
+    def reset_parameters(self) -> None:
+        """Fills the parameters, once they are there."""
+        if not self.has_uninitialized_params() and self.in_features != 0:
+            super().reset_parameters()
+
+    def initialize_parameters(self, input: Tensor) -> None:
+        """Makes and fills the parameters for the features of an input."""
+        weight: Any = self.weight
+        found = input.shape[-1]
+        if self.has_uninitialized_params():
+            self.in_features = found
+            weight.materialize((self.out_features, found))
+            if self.bias is not None:
+                self.bias.materialize((self.out_features,))  # type: ignore[attr-defined]  # as lazy as the weight
+            self.reset_parameters()
+        if self.in_features == 0:
+            if found != weight.shape[-1]:
+                raise AssertionError(
+                    f"The in_features inferred from input: {found} is not equal to in_features from self.weight: "
+                    f"{weight.shape[-1]}"
+                )
+            self.in_features = found

@@ -29,7 +29,7 @@ from dispatchtorch.nn.modules.hooks import (
 )
 from dispatchtorch.nn.modules.state import State
 from dispatchtorch.nn.modules.tree import typename
-from dispatchtorch.nn.parameter import Buffer
+from dispatchtorch.nn.parameter import is_buffer
 from dispatchtorch.tensor.tensor import Parameter, Tensor
 
 __all__ = [
@@ -240,7 +240,7 @@ class Module(State):
                     f"cannot assign '{typename(value)}' as child module '{name}' (torch.nn.Module or None expected)"
                 )
             modules[name] = self._hooked_child(name, value)
-        elif isinstance(value, Buffer) or (buffers is not None and name in buffers):
+        elif is_buffer(value) or (buffers is not None and name in buffers):
             self._set_buffer(name, value, buffers)
         else:
             _set(self, name, value)
@@ -250,8 +250,8 @@ class Module(State):
             raise TypeError(
                 f"cannot assign '{typename(value)}' as buffer '{name}' (torch.nn.Buffer, torch.Tensor or None expected)"
             )
-        persistent = value.persistent if isinstance(value, Buffer) else name not in self._non_persistent_buffers_set
-        if isinstance(value, Buffer):
+        persistent = value.persistent if is_buffer(value) else name not in self._non_persistent_buffers_set
+        if is_buffer(value):
             self._forget_elsewhere(name, "_parameters", "_modules")
         self.register_buffer(name, value, persistent)
 
@@ -361,8 +361,8 @@ class Module(State):
         return self._apply(lambda t: t if device is None else t.to(Device(device)), recurse=recurse)
 
     def share_memory(self) -> Self:
-        """Returns the module itself: workers get copies of what they are sent."""
-        return self
+        """Returns the module itself: workers get copies. RuntimeError where a shape is missing."""
+        return self._apply(lambda t: t.share_memory_())
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:
         """Returns the module after switching whether its parameters are trained."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterable
+from types import GeneratorType
 
 from dispatchtorch.autograd.grad_mode import no_grad
 from dispatchtorch.dispatch.table import FUNCTIONS
+from dispatchtorch.ops.magnitude import vector_norm
 from dispatchtorch.tensor.tensor import Tensor
 
-__all__ = ["clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_", "get_total_norm"]
+__all__ = ["clip_grad_norm", "clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_", "get_total_norm"]
 
 Tensors = Tensor | Iterable[Tensor]
 
@@ -40,13 +42,9 @@ def get_total_norm(
 
 
 def _norm(t: Tensor, kind: float) -> Tensor:
-    if kind == math.inf:
-        return t.abs().max()  # type: ignore[no-any-return]  # methods of the table
     if kind == 2.0:
         return (t * t).sum().sqrt()
-    if kind == 1.0:
-        return t.abs().sum()
-    return (t.abs() ** kind).sum() ** (1.0 / kind)
+    return vector_norm(t, kind)
 
 
 def clip_grads_with_norm_(
@@ -68,7 +66,7 @@ def clip_grad_norm_(
 ) -> Tensor:
     """Returns the total norm of the gradients, after scaling them in place to at most ``max_norm``."""
     if not isinstance(parameters, Tensor):
-        generator = hasattr(parameters, "__next__")
+        generator = isinstance(parameters, GeneratorType)
         parameters = list(parameters)
         if generator and not parameters:
             warnings.warn("`parameters` is an empty generator, no gradient clipping will occur.", stacklevel=3)
@@ -83,3 +81,19 @@ def clip_grad_value_(parameters: Tensors, clip_value: float, foreach: bool | Non
     with no_grad():
         for g in _gradients(parameters):
             g.clamp_(min=-bound, max=bound)
+
+
+def clip_grad_norm(
+    parameters: Tensors,
+    max_norm: float,
+    norm_type: float = 2.0,
+    error_if_nonfinite: bool = False,
+    foreach: bool | None = None,
+) -> Tensor:
+    """Returns what `clip_grad_norm_` does; the older name, deprecated by torch."""
+    warnings.warn(
+        "`torch.nn.utils.clip_grad_norm` is now deprecated in favor of `torch.nn.utils.clip_grad_norm_`.",
+        FutureWarning,
+        stacklevel=2,
+    )
+    return clip_grad_norm_(parameters, max_norm, norm_type, error_if_nonfinite, foreach)
