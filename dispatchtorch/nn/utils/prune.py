@@ -195,7 +195,7 @@ def _check_amount(amount: Any) -> None:
 def _count(amount: Any, size: int) -> int:
     """Returns how many of ``size`` are pruned."""
     if not isinstance(amount, numbers.Integral):
-        return int(round(float(amount) * size))
+        return round(float(amount) * size)
     if int(amount) > size:
         raise ValueError(f"amount={amount} should be smaller than the number of parameters to prune={size}")
     return int(amount)
