@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from dispatchtorch.optim.conditions import number, require_lr, require_not_negative
-from dispatchtorch.optim.optimizer import GradientStep, ParamsT, real_view
+from dispatchtorch.optim.conditions import require_lr, require_not_negative
+from dispatchtorch.optim.gradient_step import GradientStep, advance, rate_of, real_view
+from dispatchtorch.optim.optimizer import ParamsT
 from dispatchtorch.tensor.tensor import Tensor
 
 __all__ = ["Adadelta"]
@@ -13,6 +14,8 @@ __all__ = ["Adadelta"]
 
 class Adadelta(GradientStep):
     """Moves parameters by the gradient, scaled by the root mean square of past steps over that of past gradients."""
+
+    _capturable_on_xla = (False, False)
 
     def __init__(
         self,
@@ -43,6 +46,9 @@ class Adadelta(GradientStep):
         _, (square, moved) = self._slots(p, square_avg=0.0, acc_delta=0.0)
         x, grad = real_view(x), real_view(grad)
         square.mul_(rho).add_(grad.mul(grad).mul_(1 - rho))
-        delta = moved.add(eps).sqrt_().div_(square.add(eps).sqrt_()).mul_(grad)
+        if group["differentiable"]:
+            delta = moved.add(eps).sqrt().div(square.add(eps).sqrt()).mul(grad)
+        else:
+            delta = moved.add(eps).sqrt_().div_(square.add(eps).sqrt_()).mul_(grad)
         moved.mul_(rho).add_(delta.mul(delta).mul_(1 - rho))
-        x.add_(delta, alpha=-number(group["lr"]))
+        advance(x, delta, -rate_of(group))

@@ -7,7 +7,8 @@ from typing import Any
 from dispatchtorch.dispatch.modes import modes
 from dispatchtorch.dispatch.table import METHODS
 from dispatchtorch.optim.conditions import number, require_lr, require_not_negative
-from dispatchtorch.optim.optimizer import GradientStep, ParamsT, real_view
+from dispatchtorch.optim.gradient_step import GradientStep, real_view
+from dispatchtorch.optim.optimizer import ParamsT
 from dispatchtorch.tensor.sparse import SparseTensor, as_sparse
 from dispatchtorch.tensor.tensor import Tensor
 
@@ -69,4 +70,6 @@ class Adagrad(GradientStep):
         x, grad = real_view(x), real_view(grad)
         total.add_(grad.mul(grad))
         rate = number(group["lr"]) / (1 + (step - 1) * group["lr_decay"])
-        x.add_(grad.div(total.sqrt().add_(group["eps"])).mul_(-rate))
+        root = total.sqrt()
+        root = root.add(group["eps"]) if group["differentiable"] else root.add_(group["eps"])
+        x.add_(grad.div(root).mul_(-rate))

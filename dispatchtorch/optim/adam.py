@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from dispatchtorch.dispatch.table import FUNCTIONS
-from dispatchtorch.optim.conditions import number, require_betas, require_lr, require_not_negative
-from dispatchtorch.optim.optimizer import GradientStep, ParamsT, real_view
+from dispatchtorch.optim.conditions import number, require_betas, require_lr, require_not_negative, scalar
+from dispatchtorch.optim.gradient_step import GradientStep, advance, rate_of, real_view
+from dispatchtorch.optim.optimizer import ParamsT
 from dispatchtorch.tensor.tensor import Tensor
 
 __all__ = ["Adam", "AdamW"]
@@ -15,7 +16,7 @@ __all__ = ["Adam", "AdamW"]
 class Adam(GradientStep):
     """Moves parameters by the running mean of the gradient over the root of the running mean of its square.
 
-    ``foreach``, ``capturable``, ``differentiable`` and ``fused`` are accepted and kept, and change nothing.
+    ``foreach`` and ``fused`` are accepted and change nothing; with ``differentiable`` the step is recorded.
 
     >>> w = torch.tensor([1.0], requires_grad=True)
     >>> optimizer = torch.optim.Adam([w], lr=0.1)
@@ -39,23 +40,19 @@ class Adam(GradientStep):
         fused: bool | None = None,
         decoupled_weight_decay: bool = False,
     ) -> None:
+        if isinstance(lr, Tensor) and foreach and not capturable:
+            raise ValueError("lr as a Tensor is not supported for capturable=False and foreach=True")
         require_lr(lr)
         require_not_negative("epsilon value", eps)
         require_betas(betas)
         require_not_negative("weight_decay value", weight_decay)
+        _require_alike(betas, bool(foreach) and not capturable)
         defaults = {
-            "lr": lr, "betas": tuple(map(number, betas)), "eps": eps, "weight_decay": weight_decay, "amsgrad": amsgrad,
+            "lr": lr, "betas": tuple(map(scalar, betas)), "eps": eps, "weight_decay": weight_decay, "amsgrad": amsgrad,
             "maximize": maximize, "foreach": foreach, "capturable": capturable, "differentiable": differentiable,
             "fused": fused, "decoupled_weight_decay": decoupled_weight_decay,
         }  # fmt: skip
         super().__init__(params, defaults)
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        for group in self.param_groups:
-            group.setdefault("amsgrad", False)
-            group.setdefault("maximize", False)
-            group.setdefault("decoupled_weight_decay", False)
 
     def _require_dense(self, group: dict[str, Any]) -> None:
         raise RuntimeError("Adam does not support sparse gradients, please consider SparseAdam instead")
@@ -64,7 +61,7 @@ class Adam(GradientStep):
         return bool(group["decoupled_weight_decay"])
 
     def _update(self, group: dict[str, Any], p: Tensor, x: Tensor, grad: Tensor) -> None:
-        lr, (beta1, beta2) = number(group["lr"]), group["betas"]
+        lr, (beta1, beta2), recorded = rate_of(group), map(number, group["betas"]), group["differentiable"]
         names = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq") if group["amsgrad"] else ("exp_avg", "exp_avg_sq")
         step, (mean, square, *largest) = self._slots(p, **dict.fromkeys(names, 0.0))
         if group["weight_decay"] != 0 and group["decoupled_weight_decay"]:
@@ -73,10 +70,27 @@ class Adam(GradientStep):
         mean.add_(grad.sub(mean).mul_(1 - beta1))
         square.mul_(beta2).add_(grad.mul(grad).mul_(1 - beta2))
         if largest:
-            largest[0].copy_(FUNCTIONS["maximum"](largest[0], square))
-            square = largest[0]
-        divisor = square.sqrt().div_((1 - beta2**step) ** 0.5).add_(group["eps"])
-        x.add_(FUNCTIONS["div"](mean, divisor).mul_(-lr / (1 - beta1**step)))
+            most = largest[0].clone() if recorded else largest[0]
+            square = largest[0].copy_(FUNCTIONS["maximum"](most, square.clone() if recorded else square))
+        if recorded:
+            divisor = square.sqrt().div((1 - beta2**step) ** 0.5).add(group["eps"])
+            advance(x, mean.clone().div(divisor), -lr / (1 - beta1**step))
+        else:
+            divisor = square.sqrt().div_((1 - beta2**step) ** 0.5).add_(group["eps"])
+            x.add_(mean.div(divisor).mul_(-lr / (1 - beta1**step)))
+
+
+def _require_alike(betas: tuple[Any, Any], refused: bool) -> None:
+    """Raises torch's errors for rates of decay of which one is a tensor, or that are tensors where ``refused``."""
+    tensors = [isinstance(beta, Tensor) for beta in betas]
+    if not (all(tensors) or all(isinstance(beta, float) for beta in betas)):
+        raise ValueError("betas must be either both floats or both Tensors")
+    for i, beta in enumerate(betas):
+        if isinstance(beta, Tensor):
+            if refused:
+                raise ValueError(f"betas[{i}] as a Tensor is not supported for capturable=False and foreach=True")
+            if beta.numel() != 1:
+                raise ValueError(f"Tensor betas[{i}] must be 1-element")
 
 
 class AdamW(Adam):

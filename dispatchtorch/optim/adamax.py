@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from dispatchtorch.dispatch.table import FUNCTIONS
-from dispatchtorch.optim.conditions import number, require_betas, require_lr, require_not_negative
-from dispatchtorch.optim.optimizer import GradientStep, ParamsT, real_view
+from dispatchtorch.optim.conditions import require_betas, require_lr, require_not_negative
+from dispatchtorch.optim.gradient_step import GradientStep, advance, rate_of, real_view
+from dispatchtorch.optim.optimizer import ParamsT
 from dispatchtorch.tensor.tensor import Tensor
 
 __all__ = ["Adamax"]
@@ -43,5 +44,10 @@ class Adamax(GradientStep):
         step, (mean, largest) = self._slots(p, exp_avg=0.0, exp_inf=0.0)
         x, grad = real_view(x), real_view(grad)
         mean.add_(grad.sub(mean).mul_(1 - beta1))
-        largest.copy_(FUNCTIONS["maximum"](largest.mul_(beta2), grad.abs().add_(group["eps"])))
-        x.add_(mean.div(largest).mul_(-number(group["lr"]) / (1 - beta1**step)))
+        recorded = group["differentiable"]
+        size = grad.abs()
+        size = size.add(group["eps"]) if recorded else size.add_(group["eps"])
+        largest.copy_(FUNCTIONS["maximum"](largest.mul(beta2) if recorded else largest.mul_(beta2), size))
+        if recorded:
+            mean, largest = mean.clone(), largest.clone()
+        advance(x, mean.div(largest), -rate_of(group) / (1 - beta1**step))

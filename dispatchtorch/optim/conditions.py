@@ -6,12 +6,17 @@ from typing import Any
 
 from dispatchtorch.tensor.tensor import Tensor
 
-__all__ = ["number", "require_betas", "require_lr", "require_not_negative"]
+__all__ = ["number", "require_betas", "require_lr", "require_not_negative", "scalar"]
 
 
 def number(value: Any) -> float:
     """Returns an option that may be a tensor of one element as a number."""
     return float(value.item()) if isinstance(value, Tensor) else value
+
+
+def scalar(value: Any) -> Any:
+    """Returns an option that may be a tensor of one element, which then has no dimension."""
+    return value.squeeze() if isinstance(value, Tensor) and value.dim() != 0 else value
 
 
 def require_lr(lr: Any) -> None:

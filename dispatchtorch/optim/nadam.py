@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from dispatchtorch.optim.conditions import number, require_betas, require_lr, require_not_negative
-from dispatchtorch.optim.optimizer import GradientStep, ParamsT, real_view
+from dispatchtorch.optim.gradient_step import GradientStep, real_view
+from dispatchtorch.optim.optimizer import ParamsT
 from dispatchtorch.tensor.tensor import Tensor
 
 __all__ = ["NAdam"]
@@ -13,6 +14,8 @@ __all__ = ["NAdam"]
 
 class NAdam(GradientStep):
     """Moves parameters as Adam does, by a mixture of the gradient and its running mean whose weights change by step."""
+
+    _capturables = ("params, mu_products and state_steps", "params, mu_products, and state_steps")
 
     def __init__(
         self,
@@ -49,7 +52,7 @@ class NAdam(GradientStep):
         step, (mean, square) = self._slots(p, exp_avg=0.0, exp_avg_sq=0.0)
         product = self.state[p].get("mu_product")
         if product is None:
-            product = self.state[p]["mu_product"] = self.state[p]["step"].new_ones(())
+            product = self.state[p]["mu_product"] = self._scalar(p, 1.0)
         if group["weight_decay"] != 0 and group["decoupled_weight_decay"]:
             x.mul_(1 - lr * group["weight_decay"])
         x, grad = real_view(x), real_view(grad)
@@ -58,6 +61,9 @@ class NAdam(GradientStep):
         weight = product.item()
         mean.add_(grad.sub(mean).mul_(1 - beta1))
         square.mul_(beta2).add_(grad.mul(grad).mul_(1 - beta2))
-        divisor = square.div(1 - beta2**step).sqrt_().add_(group["eps"])
+        if group["differentiable"]:
+            divisor, mean = square.div(1 - beta2**step).sqrt().add(group["eps"]), mean.clone()
+        else:
+            divisor = square.div(1 - beta2**step).sqrt_().add_(group["eps"])
         x.add_(grad.div(divisor).mul_(-lr * (1.0 - now) / (1.0 - weight)))
         x.add_(mean.div(divisor).mul_(-lr * soon / (1.0 - weight * soon)))

@@ -1,7 +1,7 @@
 """What all optimizers share: parameter groups, state and how it is saved, hooks, the loop over gradients.
 
-An optimizer of ours says only how one parameter moves (`GradientStep._update`). A program's own subclass of `Optimizer`
-overrides ``step``, as in torch. Must not know: modules, or any single method of optimization.
+A program's own subclass of `Optimizer` overrides ``step``, as in torch; ours are `GradientStep`s, in the file beside
+this one. Must not know: modules, or any single method of optimization.
 """
 
 from __future__ import annotations
@@ -14,16 +14,10 @@ from collections.abc import Callable, Iterable
 from itertools import chain
 from typing import Any, Final
 
-from dispatchtorch._base.dtypes import float32, float64, get_default_dtype
-from dispatchtorch.autograd.grad_mode import enable_grad
 from dispatchtorch.autograd.hooks import RemovableHandle
-from dispatchtorch.dispatch.modes import modes
-from dispatchtorch.dispatch.table import FUNCTIONS
-from dispatchtorch.tensor.sparse import SparseTensor
-from dispatchtorch.tensor.tensor import Tensor, alias_of
+from dispatchtorch.tensor.tensor import Tensor
 
 __all__ = [
-    "GradientStep",
     "Optimizer",
     "ParamsT",
     "register_optimizer_step_post_hook",
@@ -173,7 +167,7 @@ class Optimizer:
         for p in param_group["params"]:
             if not isinstance(p, Tensor):
                 raise TypeError(f"optimizer can only optimize Tensors, but one of the params is {_typename(p)}")
-            if not self.defaults.get("differentiable") and p._edge is not None:
+            if not self.defaults.get("differentiable") and p._edge is not None and not p.retains_grad:
                 raise ValueError("can't optimize a non-leaf Tensor")
         for name, default in self.defaults.items():
             if default is required and name not in param_group:
@@ -319,78 +313,3 @@ def _cast(p: Tensor, value: Any, name: str | None = None) -> Any:
     if isinstance(value, (list, tuple)):
         return type(value)(_cast(p, v) for v in value)
     return copy.deepcopy(value)
-
-
-class GradientStep(Optimizer):
-    """An optimizer that moves each parameter by its own gradient; a subclass gives `_update`.
-
-    Decay of weights into the gradient and ``maximize`` are done here.
-    """
-
-    _decoupled: bool = False  # True: the subclass decays weights itself
-
-    def step(self, closure: Closure | None = None) -> Any:
-        """Moves the parameters once and returns the closure's loss; the closure is run with recording on."""
-        loss = None
-        if closure is not None:
-            with enable_grad():
-                loss = closure()
-        before = modes.grad
-        modes.grad = False
-        try:
-            for group in self.param_groups:
-                self._step_group(group)
-        finally:
-            modes.grad = before
-        return loss
-
-    def _step_group(self, group: dict[str, Any]) -> None:
-        decay, negate = group["weight_decay"], group["maximize"]
-        coupled = decay != 0 and not self._is_decoupled(group)
-        for p in group["params"]:
-            extra = p._extra
-            grad = None if extra is None else extra.grad
-            if grad is None:
-                continue
-            x = alias_of(p)  # writes to it are writes to p, without p's being a leaf
-            if grad._key.requires:
-                grad = grad.detach()
-            if type(grad) is SparseTensor:
-                self._require_dense(group)
-            if negate:
-                grad = -grad
-            if coupled:
-                grad = grad.add(x, alpha=decay)
-            self._update(group, p, x, grad)
-
-    def _require_dense(self, group: dict[str, Any]) -> None:
-        """Raises torch's error for a sparse gradient; a subclass that takes one says so by another method."""
-        raise RuntimeError(f"{type(self).__name__} does not support sparse gradients")
-
-    def _is_decoupled(self, group: dict[str, Any]) -> bool:
-        return False
-
-    def _update(self, group: dict[str, Any], p: Tensor, x: Tensor, grad: Tensor) -> None:
-        """Moves ``x``, an alias of the parameter ``p`` (which is the key of its state), along ``grad``."""
-        raise NotImplementedError
-
-    def _slots(self, p: Tensor, **start: complex) -> tuple[float, list[Tensor]]:
-        """Returns the number of this step and the named tensors of the parameter's state, made on first need.
-
-        Complex ones come as real views: every method here treats the parts as independent numbers.
-        """
-        state = self.state[p]
-        if not state:
-            wide = float64 if get_default_dtype() is float64 else float32
-            state["step"] = FUNCTIONS["zeros"]((), dtype=wide, device=p._key.device, backend=p._key.backend)
-            for name, value in start.items():
-                state[name] = FUNCTIONS["full_like"](alias_of(p), value)
-        step = state["step"]
-        step.add_(1)
-        tensors = [real_view(state[name]) for name in start]
-        return step.item(), tensors
-
-
-def real_view(t: Tensor) -> Tensor:
-    """Returns the tensor, or the real view of a complex one."""
-    return FUNCTIONS["view_as_real"](t) if t._key.dtype.is_complex else t

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from dispatchtorch.optim.conditions import number, require_lr, require_not_negative
-from dispatchtorch.optim.optimizer import GradientStep, ParamsT, real_view
+from dispatchtorch.optim.conditions import require_lr, require_not_negative
+from dispatchtorch.optim.gradient_step import GradientStep, advance, rate_of, real_view
+from dispatchtorch.optim.optimizer import ParamsT
 from dispatchtorch.tensor.tensor import Tensor
 
 __all__ = ["RMSprop"]
@@ -13,6 +14,8 @@ __all__ = ["RMSprop"]
 
 class RMSprop(GradientStep):
     """Moves parameters by the gradient over its running root mean square; ``centered`` subtracts the mean first."""
+
+    _capturable_on_xla = (True, True)
 
     def __init__(
         self,
@@ -41,7 +44,7 @@ class RMSprop(GradientStep):
         super().__init__(params, defaults)
 
     def _update(self, group: dict[str, Any], p: Tensor, x: Tensor, grad: Tensor) -> None:
-        lr, alpha, momentum = number(group["lr"]), group["alpha"], group["momentum"]
+        rate, alpha, momentum = -rate_of(group), group["alpha"], group["momentum"]
         names = ["square_avg"]
         names += ["momentum_buffer"] if momentum > 0 else []
         names += ["grad_avg"] if group["centered"] else []
@@ -51,13 +54,17 @@ class RMSprop(GradientStep):
         if group["centered"]:
             mean = others[-1]
             mean.add_(grad.sub(mean).mul_(1 - alpha))
-            divisor = square.sub(mean.mul(mean)).sqrt_()
+            if group["differentiable"]:
+                mean = mean.clone()
+            divisor = square.sub(mean.mul(mean)).sqrt()
         else:
             divisor = square.sqrt()
-        divisor.add_(group["eps"])
+        divisor = divisor.add(group["eps"]) if group["differentiable"] else divisor.add_(group["eps"])
         if momentum > 0:
             buffer = others[0]
             buffer.mul_(momentum).add_(grad.div(divisor))
-            x.add_(buffer, alpha=-lr)
+            advance(x, buffer, rate)
+        elif isinstance(rate, Tensor):
+            advance(x, grad.div(divisor), rate)
         else:
-            x.add_(grad.div(divisor).mul_(-lr))
+            x.add_(grad.div(divisor).mul_(rate))

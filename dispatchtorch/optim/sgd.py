@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from dispatchtorch.optim.conditions import number, require_lr
-from dispatchtorch.optim.optimizer import GradientStep, ParamsT
+from dispatchtorch.optim.gradient_step import GradientStep, advance, rate_of
+from dispatchtorch.optim.optimizer import ParamsT
 from dispatchtorch.tensor.tensor import Tensor
 
 __all__ = ["SGD"]
@@ -14,7 +15,7 @@ __all__ = ["SGD"]
 class SGD(GradientStep):
     """Moves parameters against the gradient; ``momentum`` keeps a decaying sum of past gradients.
 
-    ``foreach``, ``differentiable`` and ``fused`` are accepted and kept, and change nothing.
+    ``foreach`` and ``fused`` are accepted and change nothing; with ``differentiable`` the step is recorded.
 
     >>> w = torch.tensor([1.0], requires_grad=True)
     >>> optimizer = torch.optim.SGD([w], lr=0.1)
@@ -58,8 +59,8 @@ class SGD(GradientStep):
             state = self.state[p]
             buffer = state.get("momentum_buffer")
             if buffer is None:
-                buffer = state["momentum_buffer"] = grad.clone()
+                buffer = state["momentum_buffer"] = grad.detach().clone()
             else:
                 buffer.mul_(momentum).add_(grad, alpha=1 - group["dampening"])
             grad = grad.add(buffer, alpha=momentum) if group["nesterov"] else buffer
-        x.add_(grad, alpha=-number(group["lr"]))
+        advance(x, grad, -rate_of(group))

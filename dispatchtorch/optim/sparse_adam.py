@@ -6,7 +6,8 @@ from typing import Any
 
 from dispatchtorch.dispatch.table import FUNCTIONS, METHODS
 from dispatchtorch.optim.conditions import number, require_betas, require_lr
-from dispatchtorch.optim.optimizer import GradientStep, ParamsT
+from dispatchtorch.optim.gradient_step import GradientStep
+from dispatchtorch.optim.optimizer import ParamsT
 from dispatchtorch.tensor.sparse import SparseTensor, as_sparse
 from dispatchtorch.tensor.tensor import Tensor, alias_of
 
@@ -47,6 +48,14 @@ class SparseAdam(GradientStep):
         ]
         if sparse:
             raise ValueError(f"Sparse params at indices {sparse}: SparseAdam requires dense parameter tensors")
+        complexes = [
+            [i, j]
+            for i, group in enumerate(self.param_groups)
+            for j, p in enumerate(group["params"])
+            if p._key.dtype.is_complex
+        ]
+        if complexes:
+            raise ValueError(f"Complex params at indices {complexes}: SparseAdam does not support complex parameters")
 
     def _step_group(self, group: dict[str, Any]) -> None:
         for p in group["params"]:

@@ -3,6 +3,7 @@
 from dispatchtorch.optim.lr_scheduler.base import LRScheduler
 from dispatchtorch.optim.lr_scheduler.combined import ChainedScheduler, SequentialLR
 from dispatchtorch.optim.lr_scheduler.cycles import CosineAnnealingWarmRestarts, OneCycleLR
+from dispatchtorch.optim.lr_scheduler.cyclic import CyclicLR
 from dispatchtorch.optim.lr_scheduler.formulas import (
     ConstantLR,
     CosineAnnealingLR,
@@ -23,6 +24,7 @@ __all__ = [
     "ConstantLR",
     "CosineAnnealingLR",
     "CosineAnnealingWarmRestarts",
+    "CyclicLR",
     "ExponentialLR",
     "LRScheduler",
     "LambdaLR",

@@ -6,6 +6,7 @@ import math
 from typing import Any, Literal
 
 from dispatchtorch.optim.lr_scheduler.base import LRScheduler, Rate, per_group, require_optimizer
+from dispatchtorch.optim.lr_scheduler.momentum import set_momentum, start_momentum
 from dispatchtorch.optim.optimizer import Optimizer
 
 __all__ = ["CosineAnnealingWarmRestarts", "OneCycleLR"]
@@ -50,25 +51,8 @@ class OneCycleLR(LRScheduler):
                 group["min_lr"] = group["initial_lr"] / final_div_factor
         self.cycle_momentum = cycle_momentum
         if cycle_momentum:
-            self._start_momentum(base_momentum, max_momentum, last_epoch == -1)
+            self.use_beta1, _, _ = start_momentum(optimizer, base_momentum, max_momentum, last_epoch == -1)
         super().__init__(optimizer, last_epoch)
-
-    def _start_momentum(self, base: Any, most: Any, fresh: bool) -> None:
-        defaults = self.optimizer.defaults
-        if "momentum" not in defaults and "betas" not in defaults:
-            raise ValueError("optimizer must support momentum or beta1 with `cycle_momentum` option enabled")
-        self.use_beta1 = "betas" in defaults
-        highs, lows = per_group("max_momentum", self.optimizer, most), per_group("base_momentum", self.optimizer, base)
-        if fresh:
-            for group, high, low in zip(self.optimizer.param_groups, highs, lows):
-                self._set_momentum(group, high)
-                group["max_momentum"], group["base_momentum"] = high, low
-
-    def _set_momentum(self, group: dict[str, Any], value: float) -> None:
-        if self.use_beta1:
-            group["betas"] = (value, *group["betas"][1:])
-        else:
-            group["momentum"] = value
 
     def _between(self, start: float, end: float, part: float) -> float:
         if self._anneal_func_type == "linear":
@@ -93,7 +77,7 @@ class OneCycleLR(LRScheduler):
             rates.append(self._between(group[phase["start_lr"]], group[phase["end_lr"]], part))
             if self.cycle_momentum:
                 ends = group[phase["start_momentum"]], group[phase["end_momentum"]]
-                self._set_momentum(group, self._between(*ends, part))
+                set_momentum(group, self.use_beta1, self._between(*ends, part))
         return rates
 
 

@@ -1,0 +1,181 @@
+"""An optimizer that moves each parameter by its own gradient: the loop, and the options that all such have.
+
+An optimizer of ours says only how one parameter moves (`GradientStep._update`). ``foreach`` and ``fused`` choose
+between PyTorch's own ways to do the same; there is one way here, so they are accepted, checked and kept. With
+``differentiable=True`` a step is recorded, and an update may write into no tensor whose value a derivative needs.
+Must not know: any single method of optimization.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from dispatchtorch._base.dtypes import float32, float64, get_default_dtype
+from dispatchtorch.autograd.grad_mode import enable_grad
+from dispatchtorch.dispatch.modes import modes
+from dispatchtorch.dispatch.table import FUNCTIONS
+from dispatchtorch.optim.conditions import number
+from dispatchtorch.optim.optimizer import Closure, Optimizer, ParamsT
+from dispatchtorch.tensor.sparse import SparseTensor
+from dispatchtorch.tensor.tensor import Tensor, alias_of
+
+__all__ = ["GradientStep", "advance", "rate_of", "real_view", "scalar_dtype"]
+
+# Options that came to be after checkpoints had been written without them.
+_LATER: Final = {
+    "amsgrad": False, "capturable": False, "decoupled_weight_decay": False, "differentiable": False, "foreach": None,
+    "fused": None, "maximize": False, "nesterov": False, "centered": False, "momentum": 0,
+}  # fmt: skip
+_CAPTURABLE: Final = ["cuda", "xpu", "hpu", "privateuseone"]
+_FUSED: Final = ["mps", "cuda", "xpu", "hpu", "cpu", "mtia", "privateuseone"]
+
+
+def scalar_dtype() -> Any:
+    """Returns the dtype of a step's number: float64 where that is the default, else float32."""
+    return float64 if get_default_dtype() is float64 else float32
+
+
+def real_view(t: Tensor) -> Tensor:
+    """Returns the tensor, or the real view of a complex one."""
+    return FUNCTIONS["view_as_real"](t) if t._key.dtype.is_complex else t
+
+
+def rate_of(group: dict[str, Any]) -> Any:
+    """Returns a group's learning rate as a number; a tensor that requires a gradient, where the step is recorded."""
+    lr = group["lr"]
+    if isinstance(lr, Tensor):
+        return lr.reshape(()) if group.get("differentiable") and lr._key.requires else number(lr)
+    return lr
+
+
+def advance(x: Tensor, delta: Tensor, by: Any) -> None:
+    """Adds ``by * delta`` to ``x``, where ``by`` is a number or a tensor of one element."""
+    if isinstance(by, Tensor):
+        x.add_(delta.mul(by))
+    else:
+        x.add_(delta, alpha=by)
+
+
+class GradientStep(Optimizer):
+    """An optimizer that moves each parameter by its own gradient; a subclass gives `_update`.
+
+    Decay of weights into the gradient, ``maximize`` and the checks of ``foreach``, ``fused`` and ``capturable`` are
+    done here.
+    """
+
+    # What torch wants on an accelerator with ``capturable``, and whether one of XLA will do; first without ``foreach``.
+    _capturables: tuple[str, str] = ("params and state_steps", "params and state_steps")
+    _capturable_on_xla: tuple[bool, bool] = (True, False)
+
+    def __init__(self, params: ParamsT, defaults: dict[str, Any]) -> None:
+        super().__init__(params, defaults)
+        if defaults.get("fused"):
+            if defaults.get("differentiable"):
+                raise RuntimeError("`fused` does not support `differentiable`")
+            self._step_supports_amp_scaling = True
+            if defaults.get("foreach"):
+                raise RuntimeError("`fused` and `foreach` cannot be `True` together.")
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        for group in self.param_groups:
+            for name, value in _LATER.items():
+                if name in self.defaults:
+                    group.setdefault(name, value)
+            for p in group["params"]:
+                if p in self.state:
+                    self._renew(p, self.state[p])
+
+    def _renew(self, p: Tensor, state: dict[str, Any]) -> None:
+        """Makes tensors of the numbers that old checkpoints have in a parameter's state."""
+        for name in ("step", "eta", "mu", "mu_product"):
+            if isinstance(state.get(name), (int, float)):
+                state[name] = self._scalar(p, state[name])
+
+    def step(self, closure: Closure | None = None) -> Any:
+        """Moves the parameters once and returns the closure's loss; the closure is run with recording on."""
+        loss = None
+        before = modes.grad
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
+        modes.grad = modes.recording if self.defaults.get("differentiable") else False
+        try:
+            for group in self.param_groups:
+                self._step_group(group)
+        finally:
+            modes.grad = before
+        return loss
+
+    def _step_group(self, group: dict[str, Any]) -> None:
+        decay, negate, recorded = group.get("weight_decay", 0), group.get("maximize"), group.get("differentiable")
+        coupled = not (isinstance(decay, (int, float)) and decay == 0) and not self._is_decoupled(group)
+        rare = recorded or group.get("capturable") or group.get("fused")
+        for p in group["params"]:
+            extra = p._extra
+            grad = None if extra is None else extra.grad
+            if grad is None:
+                continue
+            if type(grad) is SparseTensor:
+                self._require_dense(group)
+            if rare:
+                self._check_options(group, p)
+            if recorded:
+                x = p
+            else:
+                x = alias_of(p)  # writes to it are writes to p, without p's being a leaf
+                if grad._key.requires:
+                    grad = grad.detach()
+            if negate:
+                grad = -grad
+            if coupled:
+                grad = grad.add(x, alpha=decay) if not isinstance(decay, Tensor) else grad.add(x.mul(decay))
+            self._update(group, p, x, grad)
+
+    def _check_options(self, group: dict[str, Any], p: Tensor) -> None:
+        """Raises torch's errors for options that do not go together, or not with this parameter."""
+        if group.get("differentiable") and group.get("foreach"):
+            raise AssertionError("_foreach ops don't support autograd")
+        kind = p._key.device.type
+        if group.get("capturable"):
+            way = bool(group.get("foreach"))
+            devices = [*_CAPTURABLE, "xla"] if self._capturable_on_xla[way] else _CAPTURABLE
+            if kind not in devices:
+                words = self._capturables[way]
+                raise AssertionError(f"If capturable=True, {words} must be on supported devices: {devices}.")
+        if group.get("fused") and not p._key.dtype.is_floating_point:
+            raise RuntimeError(
+                "`fused=True` requires all the params to be floating point Tensors of supported devices: "
+                f"{_FUSED} but {p._key.dtype} and {kind}"
+            )
+
+    def _require_dense(self, group: dict[str, Any]) -> None:
+        """Raises torch's error for a sparse gradient; a subclass that takes one says so by another method."""
+        raise RuntimeError(f"{type(self).__name__} does not support sparse gradients")
+
+    def _is_decoupled(self, group: dict[str, Any]) -> bool:
+        return False
+
+    def _update(self, group: dict[str, Any], p: Tensor, x: Tensor, grad: Tensor) -> None:
+        """Moves ``x``, an alias of the parameter ``p`` (which is the key of its state), along ``grad``."""
+        raise NotImplementedError
+
+    def _scalar(self, p: Tensor, value: float) -> Tensor:
+        """Returns a number of a parameter's state as a tensor."""
+        made: Tensor = FUNCTIONS["zeros"]((), dtype=scalar_dtype(), device=p._key.device, backend=p._key.backend)
+        return made.fill_(value) if value else made
+
+    def _slots(self, p: Tensor, **start: complex) -> tuple[float, list[Tensor]]:
+        """Returns the number of this step and the named tensors of the parameter's state, made on first need.
+
+        Complex ones come as real views: every method here treats the parts as independent numbers.
+        """
+        state = self.state[p]
+        if not state:
+            state["step"] = self._scalar(p, 0.0)
+            for name, value in start.items():
+                state[name] = FUNCTIONS["full_like"](alias_of(p), value)
+        step = state["step"]
+        step.add_(1)
+        tensors = [real_view(state[name]) for name in start]
+        return step.item(), tensors
