@@ -116,6 +116,7 @@ from dispatchtorch._base.switches import set_num_threads as set_num_threads
 from dispatchtorch._base.switches import set_warn_always as set_warn_always
 from dispatchtorch._base.switches import use_deterministic_algorithms as use_deterministic_algorithms
 from dispatchtorch._version import __version__ as __version__
+from dispatchtorch._version import __version__ as _own
 from dispatchtorch.autograd.api import (
     is_anomaly_check_nan_enabled as is_anomaly_check_nan_enabled,
 )
@@ -225,7 +226,7 @@ _ROOMS = frozenset(
     {
         "_C", "__config__", "accelerator", "amp", "backends", "compiler", "cpu", "cuda", "distributed",
         "distributions", "fft", "func", "hub", "jit", "linalg", "masked", "mps", "mtia", "nn", "optim", "profiler",
-        "return_types", "serialization", "signal", "sparse", "special", "storage", "testing", "types",
+        "return_types", "serialization", "signal", "sparse", "special", "storage", "testing", "torch_version", "types",
         "utils", "version", "xpu",
     }
 )  # fmt: skip
@@ -254,7 +255,7 @@ def __getattr__(name: str) -> Any:
         except ModuleNotFoundError as error:
             if error.name != f"dispatchtorch.{name}":
                 raise
-    raise AttributeError(f"module 'torch' has no attribute '{name}' (dispatchtorch {__version__} does not have it yet)")
+    raise AttributeError(f"module 'torch' has no attribute '{name}' (dispatchtorch {_own} does not have it yet)")
 
 
 def __dir__() -> list[str]:

@@ -2,6 +2,9 @@
 
 ``torch`` and ``dispatchtorch``, ``torch.nn`` and ``dispatchtorch.nn`` become one module object under two names, so that
 classes, caches and global state exist once. An installed torch is not touched: it is merely not found.
+
+Libraries ask for the version and turn away what is too old, so under the alias ``torch.__version__`` and
+``importlib.metadata.version("torch")`` name the PyTorch whose interface this is, with our mark behind the plus.
 Must not know: what is in the modules.
 """
 
@@ -10,16 +13,40 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
+from importlib.metadata import Distribution, DistributionFinder
+from pathlib import Path
 from types import ModuleType
 from typing import Final
 
-__all__ = ["AliasFinder", "install"]
+from dispatchtorch.torch_version import TorchVersion
+
+__all__ = ["VERSION", "AliasFinder", "install"]
 
 ALIAS: Final = "torch"
 TARGET: Final = "dispatchtorch"
+
+#: The PyTorch whose interface this is.
+VERSION: Final = TorchVersion("2.13.0+dispatchtorch")
+
+
+class AliasDistribution(Distribution):
+    """What ``importlib.metadata`` shows as the installed distribution called torch."""
+
+    _FILES: Final = {
+        "METADATA": f"Metadata-Version: 2.1\nName: {ALIAS}\nVersion: {VERSION}\n",
+        "top_level.txt": f"{ALIAS}\n",
+    }
+
+    def read_text(self, filename: str) -> str | None:
+        """Returns the text of a metadata file, or None where there is no such file."""
+        return self._FILES.get(filename)
+
+    def locate_file(self, path: object) -> Path:
+        """Returns where a file of the package would be."""
+        return Path(__file__).resolve().parents[1] / str(path)
 
 
 class AliasFinder(MetaPathFinder, Loader):
@@ -51,6 +78,11 @@ class AliasFinder(MetaPathFinder, Loader):
         if alias is not None:
             module.__spec__ = alias.loader_state
 
+    def find_distributions(self, context: DistributionFinder.Context | None = None) -> Iterable[Distribution]:
+        """Returns the distribution called torch, if all or that one are asked for."""
+        name = None if context is None else context.name
+        return [AliasDistribution()] if name is None or name.lower() == ALIAS else []
+
 
 def _ours(fullname: str) -> str:
     return TARGET + fullname.removeprefix(ALIAS)
@@ -75,4 +107,6 @@ def install() -> AliasFinder:
         raise RuntimeError("torch has already been imported in this process; `import torch` cannot mean dispatchtorch")
     finder = AliasFinder()
     sys.meta_path.insert(0, finder)
+    for module in (importlib.import_module(TARGET), importlib.import_module(TARGET + ".version")):
+        vars(module)["__version__"] = VERSION
     return finder

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import weakref
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from dispatchtorch.dispatch.modes import anomaly
@@ -133,8 +134,7 @@ class Node(_Slots):
         """Returns the saved output, with this node as its history."""
         if self.out is None:
             raise RuntimeError(FREED_MESSAGE)
-        parts = [self._unpack_one(i, part) for i, part in enumerate(self.out)]
-        return parts[0] if self.keys is None else tuple(parts)
+        return self._unpack_one(0, self.out[0]) if self.keys is None else Outputs(self)
 
     def _unpack_one(self, i: int, part: Any) -> Tensor:
         raw, key, cell, version = part
@@ -146,6 +146,24 @@ class Node(_Slots):
             t._cell = cell
             raise saved_error(t, version)
         return t
+
+
+class Outputs(Sequence[Tensor]):
+    """A node's several saved outputs, each unpacked when it is named: what no rule reads may have been written."""
+
+    __slots__ = ("node",)
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+
+    def __len__(self) -> int:
+        return len(self.node.out)
+
+    def __getitem__(self, place: Any) -> Any:
+        if isinstance(place, slice):
+            return tuple([self[i] for i in range(*place.indices(len(self)))])
+        place = range(len(self))[place]
+        return self.node._unpack_one(place, self.node.out[place])
 
 
 _TORCH_NAMES: Final = {"input": "self"}

@@ -259,6 +259,18 @@ def test_run_shows_the_programs_traceback_and_not_ours(tmp_path):
     assert program("run", path).stderr == python(path).stderr
 
 
+def test_a_program_that_is_run_sees_the_version_of_the_pytorch_whose_interface_this_is(tmp_path):
+    path = tmp_path / "job.py"
+    path.write_text(
+        "import torch\nfrom importlib.metadata import packages_distributions, version\n"
+        "print(torch.__version__, torch.version.__version__, version('torch'), 'torch' in packages_distributions()['torch'])\n"
+        "print(torch.__version__ >= (2, 13), torch.__version__ < '2.14')\n"
+    )
+    done = program("run", path)
+    assert done.stderr == ""
+    assert done.stdout.splitlines() == [" ".join(["2.13.0+dispatchtorch"] * 3 + ["True"]), "True True"]
+
+
 def test_run_takes_a_module_too(tmp_path):
     (tmp_path / "job").mkdir()
     (tmp_path / "job" / "__init__.py").touch()
