@@ -227,7 +227,7 @@ _ROOMS = frozenset(
         "_C", "__config__", "accelerator", "amp", "backends", "compiler", "cpu", "cuda", "distributed",
         "distributions", "fft", "func", "hub", "jit", "linalg", "masked", "mps", "mtia", "nn", "optim", "profiler",
         "return_types", "serialization", "signal", "sparse", "special", "storage", "testing", "torch_version", "types",
-        "utils", "version", "xpu",
+        "utils", "version", "xpu", "multiprocessing",
     }
 )  # fmt: skip
 

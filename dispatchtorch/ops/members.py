@@ -237,8 +237,6 @@ METHODS.update(
         "values": _not_sparse("values", "sparse tensor"),
         "const_data_ptr": lambda self: self.data_ptr(),
         "_make_subclass": staticmethod(_make_subclass),
-        "is_shared": lambda self: False,
-        "share_memory_": lambda self: self,
         "is_pinned": lambda self, device=None: False,
         "pin_memory": _pin_memory,
         "is_inference": lambda self: self._key.inference,

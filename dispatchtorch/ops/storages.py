@@ -82,8 +82,13 @@ class _Shared:
         return self._whole.numel() * self._whole._key.dtype.itemsize
 
     def is_shared(self) -> bool:
-        """Returns False: no storage is shared between processes."""
-        return False
+        """Returns whether other processes can map this memory."""
+        return bool(METHODS["is_shared"](self._whole))
+
+    def share_memory_(self) -> Any:
+        """Returns the storage after moving it, with all tensors over it, to memory that other processes can map."""
+        METHODS["share_memory_"](self._whole)
+        return self
 
     def is_pinned(self, device: Any = "cuda") -> bool:
         """Returns False: no memory is pinned."""

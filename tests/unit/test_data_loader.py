@@ -168,7 +168,6 @@ def test_data_sets_are_joined_and_split():
     ("call", "error", "message"),
     [
         (lambda d: DataLoader(d, num_workers=-1), ValueError, "num_workers option should be non-negative; "),
-        (lambda d: DataLoader(d, num_workers=2), NotImplementedError, "no worker processes yet"),
         (lambda d: DataLoader(d, shuffle=True, sampler=[1]), ValueError, "sampler option is mutually exclusive with"),
         (lambda d: DataLoader(d, 2, batch_sampler=[[1]]), ValueError, "batch_sampler option is mutually exclusive"),
         (lambda d: DataLoader(d, None, drop_last=True), ValueError, "batch_size=None option disables auto-batching"),

@@ -361,7 +361,7 @@ class Module(State):
         return self._apply(lambda t: t if device is None else t.to(Device(device)), recurse=recurse)
 
     def share_memory(self) -> Self:
-        """Returns the module itself: workers get copies. RuntimeError where a shape is missing."""
+        """Returns the module, its tensors in memory that other processes see. RuntimeError where a shape is missing."""
         return self._apply(lambda t: t.share_memory_())
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:

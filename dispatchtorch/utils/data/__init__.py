@@ -1,7 +1,7 @@
 """Data sets, samplers and the loader that makes batches of them: ``torch.utils.data``. Knows tensors, not modules."""
 
 from dispatchtorch.utils.data.collate import default_collate, default_collate_fn_map, default_convert
-from dispatchtorch.utils.data.dataloader import DataLoader, get_worker_info
+from dispatchtorch.utils.data.dataloader import DataLoader
 from dispatchtorch.utils.data.dataset import (
     ChainDataset,
     ConcatDataset,
@@ -20,6 +20,7 @@ from dispatchtorch.utils.data.sampler import (
     SubsetRandomSampler,
     WeightedRandomSampler,
 )
+from dispatchtorch.utils.data.worker_info import WorkerInfo, get_worker_info
 
 __all__ = [
     "BatchSampler",
@@ -36,6 +37,7 @@ __all__ = [
     "SubsetRandomSampler",
     "TensorDataset",
     "WeightedRandomSampler",
+    "WorkerInfo",
     "default_collate",
     "default_collate_fn_map",
     "default_convert",

@@ -14,6 +14,7 @@ import numpy as np
 from dispatchtorch._base.dtypes import float64
 from dispatchtorch.dispatch.table import FUNCTIONS
 from dispatchtorch.tensor.tensor import Tensor
+from dispatchtorch.utils.data.landing import stacked
 
 __all__ = ["collate", "default_collate", "default_collate_fn_map", "default_convert"]
 
@@ -110,7 +111,7 @@ def _rule(first: Any, rules: Rules) -> Callable[..., Any] | None:
 
 
 def _collate_tensors(batch: Any, *, collate_fn_map: Rules | None = None) -> Any:
-    return FUNCTIONS["stack"](list(batch), 0)
+    return stacked(batch)
 
 
 def _collate_arrays(batch: Any, *, collate_fn_map: Rules | None = None) -> Any:

@@ -1,32 +1,35 @@
-"""The loader: goes through a data set in a sampler's order and hands out batches, in this process.
+"""The loader: what a program says about how it wants its batches, checked, and the passes that give them.
 
-Must not know: how samples are joined (``collate``), nor how places are drawn (``sampler``).
+Must not know: how samples are joined (``collate``), how places are drawn (``sampler``), how a pass is made (``passes``).
 """
 
 from __future__ import annotations
 
+import copy
 import math
+import multiprocessing
+import multiprocessing.context
+import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, Generic, TypeVar
 
-from dispatchtorch._base.dtypes import int64
-from dispatchtorch.dispatch.table import FUNCTIONS
 from dispatchtorch.random.generator import Generator
-from dispatchtorch.utils.data.collate import default_collate, default_collate_fn_map, default_convert
-from dispatchtorch.utils.data.dataset import IterableDataset, Subset, TensorDataset
-from dispatchtorch.utils.data.sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler, draw_seed
+from dispatchtorch.utils.data.collate import default_collate, default_convert
+from dispatchtorch.utils.data.dataset import IterableDataset
+from dispatchtorch.utils.data.passes import (
+    _BaseDataLoaderIter,
+    _MultiProcessingDataLoaderIter,
+    _SingleProcessDataLoaderIter,
+)
+from dispatchtorch.utils.data.sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler
+from dispatchtorch.utils.data.worker_info import get_worker_info
 
-__all__ = ["DataLoader", "get_worker_info"]
+__all__ = ["DataLoader", "_BaseDataLoaderIter", "default_collate", "default_convert", "get_worker_info"]
 
 T_co = TypeVar("T_co", covariant=True)
 
 _FIXED: Final = ("batch_size", "batch_sampler", "sampler", "drop_last", "dataset", "persistent_workers")
-
-
-def get_worker_info() -> None:
-    """Returns None: all data are loaded in the main process."""
-    return None
 
 
 class _Endless(Sampler[None]):
@@ -40,7 +43,9 @@ class _Endless(Sampler[None]):
 class DataLoader(Generic[T_co]):
     """Batches of a data set; each ``for`` loop over it is one pass.
 
-    For a seed the order of a shuffled pass is torch's. ``num_workers`` above 0 is refused with NotImplementedError.
+    For a seed the order of a shuffled pass is torch's. With ``num_workers`` above 0 batches are made by that many
+    processes and come through shared memory, in the same order unless ``in_order=False``. What a worker raises is
+    raised here; a worker that dies is a RuntimeError. Workers compute on the host, whatever the program computes on.
 
     >>> from dispatchtorch.utils.data import DataLoader
     >>> [batch.tolist() for batch in DataLoader(range(5), batch_size=2)]
@@ -73,7 +78,9 @@ class DataLoader(Generic[T_co]):
         pin_memory_device: str = "",
         in_order: bool = True,
     ) -> None:
-        _check_workers(num_workers, timeout, prefetch_factor, persistent_workers, multiprocessing_context)
+        _check_workers(num_workers, timeout, prefetch_factor, persistent_workers)
+        if num_workers and prefetch_factor is None:
+            prefetch_factor = 2
         self.dataset = dataset
         self._in_a_row = isinstance(dataset, IterableDataset)
         if self._in_a_row:
@@ -101,7 +108,10 @@ class DataLoader(Generic[T_co]):
         self.generator = generator
         self.collate_fn = collate_fn or (default_convert if batch_sampler is None else default_collate)
         self._reported: int | None = None
+        self._reseed: Callable[[Any, int], Any] | None = None
+        self._iterator: _MultiProcessingDataLoaderIter | None = None
         self._initialized = True
+        self.check_worker_number_rationality()
 
     def _default_sampler(self, dataset: Any, shuffle: bool, generator: Generator | None) -> Sampler[Any]:
         if self._in_a_row:
@@ -118,7 +128,53 @@ class DataLoader(Generic[T_co]):
         return self.sampler if self.batch_sampler is None else self.batch_sampler
 
     def __iter__(self) -> Iterator[Any]:
-        return _Pass(self)
+        if not self.num_workers:
+            return _SingleProcessDataLoaderIter(self)
+        self.check_worker_number_rationality()
+        if not self.persistent_workers:
+            return _MultiProcessingDataLoaderIter(self)
+        if self._iterator is None:
+            self._iterator = _MultiProcessingDataLoaderIter(self)
+        else:
+            self._iterator._reset(self)
+        return self._iterator
+
+    def _facts(self) -> DataLoader[T_co]:
+        """Returns a copy for a pass to keep, which would keep its own workers alive if it kept the loader."""
+        made = copy.copy(self)
+        made.__dict__["_iterator"] = None
+        return made
+
+    def check_worker_number_rationality(self) -> None:
+        """Warns, in torch's words, of more workers than processors."""
+        count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        if self.num_workers and (count is None or self.num_workers > count):
+            unsure = "" if hasattr(os, "sched_getaffinity") else " (`cpuset` is not taken into account)"
+            advice = (
+                "DataLoader is not able to compute a suggested max number of worker in current system."
+                if count is None
+                else f"Our suggested max number of worker in current system is {count}{unsure}, which is smaller "
+                "than what this DataLoader is going to create."
+            )
+            warnings.warn(
+                f"This DataLoader will create {self.num_workers} worker processes in total. {advice} Please be aware "
+                "that excessive worker creation might get DataLoader running slow or even freeze, lower the worker "
+                "number to avoid potential slowness/freeze if necessary.",
+                stacklevel=2,
+            )
+
+    @property
+    def multiprocessing_context(self) -> Any:
+        """Returns how workers are started: a context of ``multiprocessing``, None for the default one."""
+        return self._context
+
+    @multiprocessing_context.setter
+    def multiprocessing_context(self, context: Any) -> None:
+        self._context = _checked_context(context, self.num_workers)
+
+    @property
+    def _auto_collation(self) -> bool:
+        return self.batch_sampler is not None
 
     def __len__(self) -> int:
         if not self._in_a_row:
@@ -129,99 +185,7 @@ class DataLoader(Generic[T_co]):
         return length // self.batch_size if self.drop_last else math.ceil(length / self.batch_size)
 
 
-class _Pass:
-    """One pass over the data; draws torch's seed for workers too, so that the generator ends where torch's does."""
-
-    def __init__(self, loader: DataLoader[Any]) -> None:
-        self._loader = loader
-        self._places = iter(loader._index_sampler)
-        self._base_seed = draw_seed(loader.generator)
-        self._reported = loader._reported
-        self._given = 0
-        self._fetch = _row_fetcher(loader) if loader._in_a_row else _place_fetcher(loader)
-
-    def __iter__(self) -> _Pass:
-        return self
-
-    def __len__(self) -> int:
-        return len(self._loader._index_sampler)
-
-    def __next__(self) -> Any:
-        data = self._fetch(next(self._places))
-        self._given += 1
-        if self._reported is not None and self._loader._in_a_row and self._given > self._reported:
-            warnings.warn(
-                f"Length of IterableDataset {self._loader.dataset} was reported to be {self._reported}"
-                f"(when accessing len(dataloader)), but {self._given} samples have been fetched. ",
-                stacklevel=2,
-            )
-        return data
-
-
-def _row_fetcher(loader: DataLoader[Any]) -> Callable[[Any], Any]:
-    """Returns what takes the next samples of a row, as many as there are places; StopIteration at its end."""
-    source = iter(loader.dataset)
-    collate = loader.collate_fn
-    if loader.batch_sampler is None:
-        return lambda place: collate(next(source))
-
-    def fetch(places: list[Any]) -> Any:
-        samples = [sample for _, sample in zip(places, source)]
-        if not samples or (loader.drop_last and len(samples) < len(places)):
-            raise StopIteration
-        return collate(samples)
-
-    return fetch
-
-
-def _place_fetcher(loader: DataLoader[Any]) -> Callable[[Any], Any]:
-    """Returns what takes the samples at given places."""
-    dataset, collate = loader.dataset, loader.collate_fn
-    if loader.batch_sampler is None:
-        return lambda place: collate(dataset[place])
-    several = getattr(dataset, "__getitems__", None)
-
-    def fetch(places: list[Any]) -> Any:
-        return collate(several(places) if several else [dataset[i] for i in places])
-
-    whole = _tensors_behind(dataset) if collate is default_collate else None
-    if whole is None:
-        return fetch
-    tensors, indices = whole
-    count = len(tensors[0])
-
-    def fetch_whole(places: list[Any]) -> Any:
-        try:
-            rows = places if indices is None else [indices[i] for i in places]
-            if min(rows) < 0 or max(rows) >= count:
-                return fetch(places)
-            where = FUNCTIONS["tensor"](rows, dtype=int64, device=tensors[0].device, backend=tensors[0].backend)
-        except (TypeError, ValueError, IndexError):
-            return fetch(places)
-        return [FUNCTIONS["index_select"](t, 0, where) for t in tensors]
-
-    return fetch_whole
-
-
-def _tensors_behind(dataset: Any) -> tuple[Any, Any] | None:
-    """Returns the tensors, and the subset's places in them, of a data set whose batch is a choice of rows; else None.
-
-    Only where nothing can be told apart from stacking samples: plain classes, default rules, no gradient required.
-    """
-    indices = None
-    if type(dataset) is Subset:
-        dataset, indices = dataset.dataset, dataset.indices
-    if type(dataset) is not TensorDataset or default_collate_fn_map != _PLAIN_RULES:
-        return None
-    tensors = dataset.tensors
-    alike = all(t.device == tensors[0].device and t.backend == tensors[0].backend for t in tensors)
-    return (tensors, indices) if alike and not any(t.requires_grad for t in tensors) else None
-
-
-_PLAIN_RULES: Final = dict(default_collate_fn_map)
-
-
-def _check_workers(workers: int, timeout: float, prefetch: int | None, persistent: bool, context: Any) -> None:
+def _check_workers(workers: int, timeout: float, prefetch: int | None, persistent: bool) -> None:
     if workers < 0:
         raise ValueError("num_workers option should be non-negative; use num_workers=0 to disable multiprocessing.")
     if timeout < 0:
@@ -235,16 +199,31 @@ def _check_workers(workers: int, timeout: float, prefetch: int | None, persisten
         raise ValueError("prefetch_factor option should be non-negative")
     if persistent and workers == 0:
         raise ValueError("persistent_workers option needs num_workers > 0")
-    if context is not None and workers == 0:
+
+
+def _checked_context(context: Any, workers: int) -> Any:
+    """Returns the context of processes that a name or a context means; ValueError or TypeError in torch's words."""
+    if context is None:
+        return None
+    if not workers:
         raise ValueError(
             "multiprocessing_context can only be used with multi-process loading (num_workers > 0), but got "
-            "num_workers=0"
+            f"num_workers={workers}"
         )
-    if workers > 0:
-        raise NotImplementedError(
-            f"DataLoader(num_workers={workers}): dispatchtorch has no worker processes yet (they need tensors in "
-            "shared memory); use num_workers=0, which loads in this process and gives the same batches"
+    if isinstance(context, str):
+        methods = multiprocessing.get_all_start_methods()
+        if context not in methods:
+            raise ValueError(
+                f"multiprocessing_context option should specify a valid start method in {methods!r}, but got "
+                f"multiprocessing_context={context!r}"
+            )
+        return multiprocessing.get_context(context)
+    if not isinstance(context, multiprocessing.context.BaseContext):
+        raise TypeError(
+            "multiprocessing_context option should be a valid context object or a string specifying the start "
+            f"method, but got multiprocessing_context={context}"
         )
+    return context
 
 
 def _check_in_a_row(shuffle: Any, sampler: Any, batch_sampler: Any) -> None:
