@@ -31,7 +31,7 @@ __all__ = [
     "spawn",
     "start_processes",
 ]
-__all__ += _python.__all__  # type: ignore[attr-defined]  # noqa: PLE0605 - its stub leaves the list out
+__all__ += _python.__all__
 
 _ALL: Final = {"file_system"} if sys.platform in ("darwin", "win32") else {"file_descriptor", "file_system"}
 _strategy = "file_system" if sys.platform in ("darwin", "win32") else "file_descriptor"

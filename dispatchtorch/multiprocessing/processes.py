@@ -1,4 +1,4 @@
-"""Several processes that run one function: ``torch.multiprocessing.spawn``, and what is raised when one of them fails."""
+"""Several processes that run one function: ``torch.multiprocessing.spawn``, and what is raised when one fails."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ class ProcessContext:
             return True
         failed = None
         for sentinel in multiprocessing.connection.wait(self.sentinels.keys(), timeout):
-            index = self.sentinels.pop(sentinel)  # type: ignore[call-overload]  # these are what was waited for
+            index = self.sentinels.pop(sentinel)  # type: ignore[arg-type]  # these are what was waited for
             self.processes[index].join()
             if self.processes[index].exitcode != 0:
                 failed = index
@@ -124,9 +124,7 @@ class ProcessContext:
         self._join_all(30 if grace_period is None else grace_period)
         for process in self.processes:
             if process.is_alive():
-                _log.warning(
-                    "Unable to shutdown process %s via SIGTERM , forcefully exiting via SIGKILL", process.pid
-                )
+                _log.warning("Unable to shutdown process %s via SIGTERM , forcefully exiting via SIGKILL", process.pid)
                 process.kill()
             process.join()
 

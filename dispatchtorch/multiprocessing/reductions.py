@@ -22,6 +22,7 @@ from dispatchtorch.tensor.tensor import Parameter, Tensor, lens_of, wrap
 
 __all__ = ["arrived", "check_travels", "init_reductions", "landed"]
 
+
 class _Handle(Protocol):
     def detach(self) -> int: ...
 
@@ -59,7 +60,7 @@ def arrived(
 def _as_kind(kind: type[Tensor], made: Tensor, requires_grad: bool) -> Tensor:
     if kind is Parameter:
         return Parameter(made, requires_grad)
-    return METHODS["requires_grad_"](made) if requires_grad else made  # type: ignore[no-any-return]  # the table's
+    return METHODS["requires_grad_"](made) if requires_grad else made
 
 
 def _received(handle: _Handle, nbytes: int, *facts: Any) -> Tensor:

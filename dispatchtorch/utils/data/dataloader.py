@@ -1,6 +1,6 @@
 """The loader: what a program says about how it wants its batches, checked, and the passes that give them.
 
-Must not know: how samples are joined (``collate``), how places are drawn (``sampler``), how a pass is made (``passes``).
+Must not know: how samples are joined (``collate``), places drawn (``sampler``) and batches made (``passes``).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where joined samples land: in a worker, right in the shared memory in which they travel, so that nothing is copied twice.
+"""Where joined samples land: in a worker, right in the shared memory in which they travel; nothing is copied twice.
 
 Must not know: processes, samplers, rules of joining.
 """

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from dispatchtorch.utils.data.crew import Crew
-from dispatchtorch.utils.data.fetch import fetcher
 from dispatchtorch.utils.data.sampler import draw_seed
 from dispatchtorch.utils.data.worker import AGAIN, BATCH, END, FAILED, FETCH, Orders
 

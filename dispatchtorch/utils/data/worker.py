@@ -59,9 +59,7 @@ class Orders:
         return replace(self, dataset=self.reseed(self.dataset, seed))
 
 
-def work(
-    line: Connection, worker: int, backend: str, orders: Orders | None, others: Iterable[Connection]
-) -> None:
+def work(line: Connection, worker: int, backend: str, orders: Orders | None, others: Iterable[Connection]) -> None:
     """Serves until the program says stop or is gone. Orders come through the line unless a fork has brought them."""
     for other in others:
         other.close()  # the program's ends: as long as anybody holds one, nobody learns that the program is gone
@@ -78,7 +76,7 @@ def _seed(orders: Orders, worker: int) -> int:
     random.seed(seed)
     manual_seed(seed)
     entropy = [worker, orders.base_seed & _LOW, orders.base_seed >> 32, 0]
-    np.random.seed(np.random.SeedSequence(entropy).generate_state(4))  # noqa: NPY002 - data sets draw from the old one
+    np.random.seed(np.random.SeedSequence(entropy).generate_state(4))  # data sets draw from the old one
     return seed
 
 
