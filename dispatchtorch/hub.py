@@ -32,9 +32,14 @@ _CHUNK: Final = 1 << 17
 _hub_dir: str | None = None
 
 
+def _get_torch_home() -> str:
+    """Returns torch's folder of the user's cache; libraries put theirs beside ``hub``."""
+    return config.cache_home()
+
+
 def get_dir() -> str:
     """Returns the folder of the cache: set, or ``hub`` in torch's folder of the user's cache."""
-    return _hub_dir if _hub_dir is not None else os.path.join(config.cache_home(), "hub")
+    return _hub_dir if _hub_dir is not None else os.path.join(_get_torch_home(), "hub")
 
 
 def set_dir(d: str | os.PathLike[str]) -> None:

@@ -77,6 +77,9 @@ class _Shared:
         """Returns the address of the first byte; the same before and after an in-place op, and for every view."""
         return self._storage.address()
 
+    def __sizeof__(self) -> int:
+        return object.__sizeof__(self) + self.nbytes()
+
     def nbytes(self) -> int:
         """Returns the size in bytes."""
         return self._whole.numel() * self._whole._key.dtype.itemsize
@@ -128,6 +131,11 @@ class UntypedStorage(_Shared):
         """Returns a storage with a copy of a buffer's bytes, ``count`` elements of ``dtype`` from ``offset`` on."""
         return cls.over(_of_buffer(value, byte_order, count, offset, dtype))
 
+    @classmethod
+    def from_file(cls, filename: str | os.PathLike[str], shared: bool = False, nbytes: int = 0) -> UntypedStorage:
+        """Returns the bytes of a file, mapped; errors, and what ``shared`` means, are those of `from_file`."""
+        return cls.over(from_file(filename, shared, nbytes, dtype=dtypes.uint8, device="cpu"))
+
     @property
     def _itemsize(self) -> int:
         return self._whole._key.dtype.itemsize
@@ -151,7 +159,9 @@ class UntypedStorage(_Shared):
 
     def __getitem__(self, index: Any) -> Any:
         got = self._host()[index]
-        return UntypedStorage(got.tolist()) if isinstance(index, slice) else int(got)
+        if not isinstance(index, slice):
+            return int(got)
+        return UntypedStorage.over(interop.from_host(got.copy(), self.device, self._whole._key.backend))
 
     def __setitem__(self, index: Any, value: Any) -> None:
         host = self._host().copy()

@@ -27,6 +27,8 @@ from dispatchtorch.nn.modules.hooks import (
     register_module_module_registration_hook,
     register_module_parameter_registration_hook,
 )
+from dispatchtorch.nn.modules.state import EXTRA_STATE as _EXTRA_STATE_KEY_SUFFIX  # noqa: F401 - by this name in torch
+from dispatchtorch.nn.modules.state import IncompatibleKeys as _IncompatibleKeys  # noqa: F401 - by this name in torch
 from dispatchtorch.nn.modules.state import State
 from dispatchtorch.nn.modules.tree import typename
 from dispatchtorch.nn.parameter import is_buffer
