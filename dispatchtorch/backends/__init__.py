@@ -3,7 +3,8 @@
 Programs set these before they begin. No library behind them is used here: a switch keeps its value and changes nothing.
 """
 
+from dispatchtorch.backends import cuda as cuda
 from dispatchtorch.backends import cudnn as cudnn
 from dispatchtorch.backends import mps as mps
 
-__all__ = ["cudnn", "mps"]
+__all__ = ["cuda", "cudnn", "mps"]

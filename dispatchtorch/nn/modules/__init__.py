@@ -24,6 +24,12 @@ from dispatchtorch.nn.modules import (
     transformer,
     upsampling,
 )
+from dispatchtorch.nn.modules import channelshuffle as channelshuffle
+from dispatchtorch.nn.modules import distance as distance
+from dispatchtorch.nn.modules import fold as fold
+from dispatchtorch.nn.modules import linear_cross_entropy as linear_cross_entropy
+from dispatchtorch.nn.modules import pixelshuffle as pixelshuffle
+from dispatchtorch.nn.modules import utils as utils
 from dispatchtorch.nn.modules.activation import *  # noqa: F403 - each family lists its names
 from dispatchtorch.nn.modules.adaptive import *  # noqa: F403 - as above
 from dispatchtorch.nn.modules.attention import *  # noqa: F403 - as above
@@ -54,4 +60,19 @@ _FAMILIES = (
     norm_pool, normalization, padding, parameter_container, pooling, rearranging, rnn, sequence_loss, sparse,
     transformer, upsampling,
 )  # fmt: skip
+# Where torch has them; the files here are smaller than torch's.
+_HOMES = {
+    activation: (attention.MultiheadAttention,),
+    container: (parameter_container.ParameterDict, parameter_container.ParameterList),
+    loss: (sequence_loss.CTCLoss, sequence_loss.LinearCrossEntropyLoss),
+    pooling: (
+        norm_pool.FractionalMaxPool2d, norm_pool.FractionalMaxPool3d, norm_pool.LPPool1d, norm_pool.LPPool2d,
+        norm_pool.LPPool3d, norm_pool.MaxUnpool1d, norm_pool.MaxUnpool2d, norm_pool.MaxUnpool3d, norm_pool._LPPoolNd,
+        norm_pool._MaxUnpoolNd,
+    ),
+}  # fmt: skip
+for _file, _members in _HOMES.items():
+    for _member in _members:
+        setattr(_file, _member.__name__, _member)
+
 __all__ = sorted({"Module", *(name for family in _FAMILIES for name in family.__all__)})

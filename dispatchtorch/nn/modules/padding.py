@@ -68,6 +68,14 @@ class _CircularPadNd(_PadNd):
         return pad(input, self.padding, self.mode)
 
 
+class _ReflectionPadNd(_PadNd):
+    """Fills the border with the inside, mirrored at the edge."""
+
+
+class _ReplicationPadNd(_PadNd):
+    """Fills the border with the values at the edge."""
+
+
 class ConstantPad1d(_ConstantPadNd):
     """Pads the last dimension with a value."""
 
@@ -85,14 +93,14 @@ class ZeroPad1d(ConstantPad1d):
         return f"{self.padding}"
 
 
-class ReflectionPad1d(_PadNd):
+class ReflectionPad1d(_ReflectionPadNd):
     """Pads the last dimension with their mirror image."""
 
     count: ClassVar[int] = 1
     mode: ClassVar[str] = "reflect"
 
 
-class ReplicationPad1d(_PadNd):
+class ReplicationPad1d(_ReplicationPadNd):
     """Pads the last dimension with the values at the edge."""
 
     count: ClassVar[int] = 1
@@ -122,14 +130,14 @@ class ZeroPad2d(ConstantPad2d):
         return f"{self.padding}"
 
 
-class ReflectionPad2d(_PadNd):
+class ReflectionPad2d(_ReflectionPadNd):
     """Pads the last two dimensions with their mirror image."""
 
     count: ClassVar[int] = 2
     mode: ClassVar[str] = "reflect"
 
 
-class ReplicationPad2d(_PadNd):
+class ReplicationPad2d(_ReplicationPadNd):
     """Pads the last two dimensions with the values at the edge."""
 
     count: ClassVar[int] = 2
@@ -159,14 +167,14 @@ class ZeroPad3d(ConstantPad3d):
         return f"{self.padding}"
 
 
-class ReflectionPad3d(_PadNd):
+class ReflectionPad3d(_ReflectionPadNd):
     """Pads the last three dimensions with their mirror image."""
 
     count: ClassVar[int] = 3
     mode: ClassVar[str] = "reflect"
 
 
-class ReplicationPad3d(_PadNd):
+class ReplicationPad3d(_ReplicationPadNd):
     """Pads the last three dimensions with the values at the edge."""
 
     count: ClassVar[int] = 3

@@ -77,6 +77,10 @@ class _AdaptivePoolNd(Module):
         return f"output_size={self.output_size}"
 
 
+class _AdaptiveAvgPoolNd(_AdaptivePoolNd):
+    """Means over as many windows as are asked for."""
+
+
 class _AdaptiveMaxPoolNd(_AdaptivePoolNd):
     """The number of windows, and whether places are returned."""
 
@@ -195,7 +199,7 @@ class AvgPool3d(_AvgPoolWide):
         )
 
 
-class AdaptiveAvgPool1d(_AdaptivePoolNd):
+class AdaptiveAvgPool1d(_AdaptiveAvgPoolNd):
     """The means of so many windows that cover (N, C, L)."""
 
     def forward(self, input: Tensor) -> Tensor:
@@ -211,7 +215,7 @@ class AdaptiveMaxPool1d(_AdaptiveMaxPoolNd):
         return F.adaptive_max_pool1d(input, self.output_size, self.return_indices)
 
 
-class AdaptiveAvgPool2d(_AdaptivePoolNd):
+class AdaptiveAvgPool2d(_AdaptiveAvgPoolNd):
     """The means of so many windows that cover (N, C, H, W)."""
 
     def forward(self, input: Tensor) -> Tensor:
@@ -227,7 +231,7 @@ class AdaptiveMaxPool2d(_AdaptiveMaxPoolNd):
         return F.adaptive_max_pool2d(input, self.output_size, self.return_indices)
 
 
-class AdaptiveAvgPool3d(_AdaptivePoolNd):
+class AdaptiveAvgPool3d(_AdaptiveAvgPoolNd):
     """The means of so many windows that cover (N, C, D, H, W)."""
 
     def forward(self, input: Tensor) -> Tensor:
