@@ -277,7 +277,7 @@ def edge_of(t: Tensor) -> Any:
 
 def bare_name(name: str) -> str:
     """Returns a node's name as PyTorch's sentences have it: "Mul" for "MulBackward0"."""
-    return name.partition("Backward")[0]
+    return name.rpartition("Backward")[0] or name
 
 
 _UNTRACED: Final = (

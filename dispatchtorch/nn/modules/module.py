@@ -18,7 +18,9 @@ from dispatchtorch.nn.modules.hooks import (
     Hook,
     RemovableHandle,
     call_with_hooks,
+    choose_kind,
     keep,
+    register_module_backward_hook,
     register_module_buffer_registration_hook,
     register_module_forward_hook,
     register_module_forward_pre_hook,
@@ -36,6 +38,7 @@ from dispatchtorch.tensor.tensor import Parameter, Tensor
 
 __all__ = [
     "Module",
+    "register_module_backward_hook",
     "register_module_buffer_registration_hook",
     "register_module_forward_hook",
     "register_module_forward_pre_hook",
@@ -84,18 +87,24 @@ class Module(State):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         own = self.__dict__
-        if (
-            own["_forward_hooks"]
-            or own["_forward_pre_hooks"]
-            or own["_backward_hooks"]
-            or own["_backward_pre_hooks"]
-            or _everywhere_forward
-            or _everywhere_pre
-            or _everywhere_backward
-            or _everywhere_backward_pre
-        ):
+        try:
+            hooked = (
+                own["_backward_hooks"]
+                or own["_backward_pre_hooks"]
+                or own["_forward_hooks"]
+                or own["_forward_pre_hooks"]
+                or _everywhere_forward
+                or _everywhere_pre
+                or _everywhere_backward
+                or _everywhere_backward_pre
+            )
+        except KeyError as error:  # a subclass that has not called ours
+            raise AttributeError(f"'{type(self).__name__}' object has no attribute {error}") from None
+        if hooked:
             return call_with_hooks(self, args, kwargs)
         return self.forward(*args, **kwargs)
+
+    _call_impl = _wrapped_call_impl = __call__
 
     def register_forward_hook(
         self, hook: Hook, *, prepend: bool = False, with_kwargs: bool = False, always_call: bool = False
@@ -113,10 +122,13 @@ class Module(State):
 
     def register_full_backward_hook(self, hook: Hook, prepend: bool = False) -> RemovableHandle:
         """Returns the handle of ``hook(module, grad_input, grad_output)``; may replace ``grad_input``."""
-        self._is_full_backward_hook = True
+        choose_kind(self, "_is_full_backward_hook", True, "on a single Module")
         return keep(self._backward_hooks, hook, first=prepend)
 
-    register_backward_hook = register_full_backward_hook
+    def register_backward_hook(self, hook: Hook) -> RemovableHandle:
+        """Returns the handle of a hook of the older kind, which sees the last node of `forward` only; deprecated."""
+        choose_kind(self, "_is_full_backward_hook", False, "on a single Module")
+        return keep(self._backward_hooks, hook)
 
     def register_full_backward_pre_hook(self, hook: Hook, prepend: bool = False) -> RemovableHandle:
         """Returns the handle of ``hook(module, grad_output)``; may replace ``grad_output``."""
@@ -355,7 +367,22 @@ class Module(State):
 
     def cuda(self, device: Device | int | None = None) -> Self:
         """Returns the module on a CUDA device."""
-        target = Device("cuda") if device is None else Device("cuda", device) if isinstance(device, int) else device
+        return self._on("cuda", device)
+
+    def ipu(self, device: Device | int | None = None) -> Self:
+        """Returns the module on an IPU, where a backend has one."""
+        return self._on("ipu", device)
+
+    def xpu(self, device: Device | int | None = None) -> Self:
+        """Returns the module on an XPU, where a backend has one."""
+        return self._on("xpu", device)
+
+    def mtia(self, device: Device | int | None = None) -> Self:
+        """Returns the module on an MTIA device, where a backend has one."""
+        return self._on("mtia", device)
+
+    def _on(self, kind: str, device: Device | int | None) -> Self:
+        target = Device(kind) if device is None else Device(kind, device) if isinstance(device, int) else device
         return self._apply(lambda t: t.to(target))
 
     def to_empty(self, *, device: Device | str | int | None, recurse: bool = True) -> Self:

@@ -5,6 +5,7 @@ A mixin over `Tree`; it needs the hook tables and ``_non_persistent_buffers_set`
 
 from __future__ import annotations
 
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -15,13 +16,17 @@ from dispatchtorch.nn.modules.hooks import RemovableHandle, keep
 from dispatchtorch.nn.modules.tree import Tree
 from dispatchtorch.tensor.tensor import Parameter, Tensor
 
-__all__ = ["EXTRA_STATE", "IncompatibleKeys", "State"]
+__all__ = ["EXTRA_STATE", "State"]
 
 EXTRA_STATE = "_extra_state"
+_POSITIONAL = (
+    "Positional args are being deprecated, use kwargs instead. Refer to "
+    "https://pytorch.org/docs/main/generated/torch.nn.Module.html#torch.nn.Module.state_dict for details."
+)
 Hook = Callable[..., Any]
 
 
-class IncompatibleKeys(NamedTuple("IncompatibleKeys", [("missing_keys", list[str]), ("unexpected_keys", list[str])])):
+class _IncompatibleKeys(NamedTuple("_IncompatibleKeys", [("missing_keys", list[str]), ("unexpected_keys", list[str])])):
     """What `load_state_dict` did not find, and what it found no place for."""
 
     __slots__ = ()
@@ -85,6 +90,8 @@ class State(Tree):
         self, *args: Any, destination: Any = None, prefix: str = "", keep_vars: bool = False
     ) -> dict[str, Any]:
         """Returns an ordered dict of all parameters and persistent buffers, by dotted path."""
+        if args:
+            warnings.warn(_POSITIONAL, FutureWarning, stacklevel=2)
         given = dict(zip(("destination", "prefix", "keep_vars"), args, strict=False))
         destination = given.get("destination", destination)
         prefix, keep_vars = given.get("prefix", prefix), given.get("keep_vars", keep_vars)
@@ -222,7 +229,7 @@ class State(Tree):
 
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
-    ) -> IncompatibleKeys:
+    ) -> _IncompatibleKeys:
         """Returns the keys that were missing or had no place, after copying all others into the module.
 
         RuntimeError lists everything that did not fit; with ``strict`` missing and unexpected keys too.
@@ -246,7 +253,7 @@ class State(Tree):
         if errors:
             listed = "\n\t".join(errors)
             raise RuntimeError(f"Error(s) in loading state_dict for {type(self).__name__}:\n\t{listed}")
-        return IncompatibleKeys(loading.missing, loading.unexpected)
+        return _IncompatibleKeys(loading.missing, loading.unexpected)
 
     def _load_tree(
         self,
@@ -265,9 +272,9 @@ class State(Tree):
         for name, child in module._modules.items():
             if child is not None:
                 path = f"{prefix}{name}."
-                below = OrderedDict((k, v) for k, v in state.items() if k.startswith(path))
+                below = {k: v for k, v in state.items() if k.startswith(path)}
                 self._load_tree(child, below, path, metadata, strict, assign, loading)
-        mine = IncompatibleKeys(loading.missing, loading.unexpected)
+        mine = _IncompatibleKeys(loading.missing, loading.unexpected)
         for hook in module._load_state_dict_post_hooks.values():
             if hook(module, mine) is not None:
                 raise AssertionError(
