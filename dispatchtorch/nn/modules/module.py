@@ -30,8 +30,7 @@ from dispatchtorch.nn.modules.hooks import (
     register_module_parameter_registration_hook,
 )
 from dispatchtorch.nn.modules.state import EXTRA_STATE as _EXTRA_STATE_KEY_SUFFIX  # noqa: F401 - by this name in torch
-from dispatchtorch.nn.modules.state import IncompatibleKeys as _IncompatibleKeys  # noqa: F401 - by this name in torch
-from dispatchtorch.nn.modules.state import State
+from dispatchtorch.nn.modules.state import State, _IncompatibleKeys  # noqa: F401 - torch has the name here
 from dispatchtorch.nn.modules.tree import typename
 from dispatchtorch.nn.parameter import is_buffer
 from dispatchtorch.tensor.tensor import Parameter, Tensor
