@@ -7,6 +7,7 @@ allocated. Nothing is unpacked onto a disk, so a record's name cannot lead anywh
 from __future__ import annotations
 
 import io
+import mmap
 import struct
 import zipfile
 import zlib
@@ -19,6 +20,7 @@ __all__ = ["ArchiveReader", "ArchiveWriter", "is_zip"]
 
 ALIGNMENT: Final = 64
 _HEADER: Final = 30
+_ENTRY: Final = 46  # of the directory
 _CORRUPT: Final = (
     " This is an internal miniz error. If you are seeing this error, there is a high likelihood that your checkpoint "
     "file is corrupted. This can happen if the checkpoint was not saved properly, was transferred incorrectly, or the "
@@ -67,23 +69,51 @@ class _Counted(io.RawIOBase):
 class ArchiveWriter:
     """Writes the records of one checkpoint, aligned, in torch's order."""
 
-    def __init__(self, sink: Any, name: str) -> None:
+    def __init__(self, sink: Any, name: str, *, checksums: bool = True) -> None:
         self._name = name
+        self._checksums = checksums
         self._to = _Counted(sink)
         self._zip = zipfile.ZipFile(self._to, "w", zipfile.ZIP_STORED, allowZip64=True)
 
     def add(self, record: str, data: Any) -> None:
         """Writes one record from anything that has bytes."""
         view = memoryview(data)
+        info = self._entry(record, view.nbytes)
+        if not self._checksums:
+            self._bare(info)
+            self._to.write(view)
+            return
+        with self._zip.open(info, "w") as out:
+            out.write(view)
+
+    def leave_room(self, record: str, nbytes: int) -> None:
+        """Writes one record of zeros without a checksum, for somebody to fill."""
+        self._bare(self._entry(record, nbytes))
+        zeros = bytes(min(nbytes, 1 << 20))
+        for begin in range(0, nbytes, 1 << 20):
+            self._to.write(zeros[: nbytes - begin])
+
+    def _bare(self, info: zipfile.ZipInfo) -> None:
+        """Writes the header of a record whose bytes follow and are not summed up; readers take 0 for no checksum."""
+        info.CRC = 0
+        info.compress_size = info.file_size
+        info.header_offset = self._to.tell()
+        self._to.write(info.FileHeader(zip64=info.file_size * 1.05 > zipfile.ZIP64_LIMIT))
+        self._zip.filelist.append(info)
+        self._zip.NameToInfo[info.filename] = info
+        self._zip.start_dir = self._to.tell() + info.file_size  # where the directory goes, after the last record
+        self._zip._didModify = True  # type: ignore[attr-defined]  # a directory is to be written
+
+    def _entry(self, record: str, nbytes: int) -> zipfile.ZipInfo:
+        """Returns the entry of a record that will begin at a multiple of the alignment."""
         info = zipfile.ZipInfo(f"{self._name}/{record}", (1980, 1, 1, 0, 0, 0))
         head = self._to.tell() + _HEADER + len(info.filename.encode())
-        if view.nbytes * 1.05 > zipfile.ZIP64_LIMIT:
+        if nbytes * 1.05 > zipfile.ZIP64_LIMIT:
             head += 20  # sizes of 64 bits lie in the header too
         padding = -(head + 4) % ALIGNMENT
         info.extra = struct.pack("<2sH", b"FB", padding) + b"Z" * padding
-        info.file_size = view.nbytes
-        with self._zip.open(info, "w") as out:
-            out.write(view)
+        info.file_size = nbytes
+        return info
 
     def finish(self) -> None:
         """Writes what closes an archive of torch's: version, identity, directory."""
@@ -101,7 +131,9 @@ class ArchiveReader:
         self._end = file.seek(0, io.SEEK_END)
         file.seek(here)
         try:
-            entries = zipfile.ZipFile(file).infolist()
+            archive = zipfile.ZipFile(file)
+            self._directory = archive.start_dir
+            entries = archive.infolist()
         except Exception as error:  # what a parser says of nonsense is many things
             raise corrupt("reading zip archive: failed finding central directory") from error
         self._entries: dict[str, zipfile.ZipInfo] = {}
@@ -145,6 +177,15 @@ class ArchiveReader:
         if limit is not None and size > limit:
             raise corrupt(f"reading file {record}: {size} bytes where at most {limit} make sense")
         return self.array(record, begin, size).tobytes()
+
+    def without_checksums(self, mapped: mmap.mmap) -> None:
+        """Writes to a map of the file that storages have no checksums, before somebody changes their bytes."""
+        at = self._directory
+        while mapped[at : at + 4] == b"PK\x01\x02":
+            name, extra, comment = struct.unpack("<HHH", mapped[at + 28 : at + 34])
+            if b"/data/" in mapped[at + _ENTRY : at + _ENTRY + name]:
+                mapped[at + 16 : at + 20] = bytes(4)
+            at += _ENTRY + name + extra + comment
 
     def small(self, record: str) -> bytes:
         """Returns one of the short records that describe the archive."""

@@ -13,10 +13,12 @@ from dispatchtorch._base.device import Device
 from dispatchtorch.serialization.allowed import is_allowed
 from dispatchtorch.serialization.archive import ArchiveReader, is_zip
 from dispatchtorch.serialization.files import FileLike, archive_name, is_path, opened, written
-from dispatchtorch.serialization.legacy import read_legacy
+from dispatchtorch.serialization.legacy import read_legacy, write_legacy
 from dispatchtorch.serialization.safetensors import load_file
+from dispatchtorch.serialization.settings import skipping
 from dispatchtorch.serialization.storages import MapLocation, restoring
 from dispatchtorch.serialization.unpickling import Reading, names_in
+from dispatchtorch.serialization.versions import check_pickle_module
 from dispatchtorch.serialization.zipped import read_archive, write_archive
 
 __all__ = ["get_unsafe_globals_in_checkpoint", "load", "save"]
@@ -53,12 +55,15 @@ def save(
     >>> torch.load(buffer)
     {'weight': tensor([1., 1.])}
     """
-    if pickle_module is not pickle:
-        raise NotImplementedError("torch.save writes with Python's own pickle only; leave pickle_module as it is")
-    if not _use_new_zipfile_serialization:
-        raise NotImplementedError("the format of before torch 1.6 is read, but not written")
+    check_pickle_module(pickle_module)
     with written(f) as sink:
-        write_archive(obj, sink, archive_name(f), pickle_protocol)
+        if _use_new_zipfile_serialization:
+            name, byteorder = archive_name(f), not _disable_byteorder_record
+            write_archive(obj, sink, name, pickle_protocol, pickle_module, byteorder)
+        elif skipping():
+            raise RuntimeError("Cannot use skip_data=True with _use_new_zipfile_serialization=False")
+        else:
+            write_legacy(obj, sink, pickle_protocol, pickle_module)
 
 
 def load(
@@ -79,11 +84,11 @@ def load(
     weights_only = pickle_module is None if weights_only is None else bool(weights_only)
     if weights_only and pickle_module is not None:
         raise RuntimeError("Can not safely load weights when explicit pickle_module is specified")
-    if pickle_module not in (None, pickle):
-        raise NotImplementedError("torch.load reads with Python's own pickle only; leave pickle_module as it is")
+    check_pickle_module(pickle_module)
     if weights_only and pickle_load_args:
         warnings.warn("pickle_load_args only works if `weights_only=False`.", UserWarning, stacklevel=2)
-    reading = Reading(weights_only, {"encoding": "utf-8", **pickle_load_args})
+    unpickler = (pickle_module or pickle).Unpickler
+    reading = Reading(weights_only, {"encoding": "utf-8", **pickle_load_args}, unpickler)
     restore = restoring(map_location)
     if is_path(f) and os.fspath(f).endswith(".safetensors"):
         return load_file(f, _one_device(map_location))

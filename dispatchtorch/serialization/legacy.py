@@ -1,23 +1,53 @@
-"""Checkpoints from before torch 1.6, in only: a row of pickle streams, then the storages' bytes."""
+"""Checkpoints as before torch 1.6, in and out: a row of pickle streams, then the storages' bytes."""
 
 from __future__ import annotations
 
 import io
 import pickle
 import struct
+import sys
 from typing import IO, Any, Final
 
 import numpy as np
 
 from dispatchtorch._base.device import CPU
 from dispatchtorch.serialization.archive import fill
-from dispatchtorch.serialization.storages import Budget, LoadedStorage, Restore, as_elements, placed
+from dispatchtorch.serialization.pickler import dumped_old
+from dispatchtorch.serialization.storages import (
+    Budget,
+    LoadedStorage,
+    Restore,
+    as_elements,
+    bytes_of_storage,
+    placed,
+)
 from dispatchtorch.serialization.unpickling import Reading, StorageClaim, claim
 
-__all__ = ["LegacyStorages", "read_legacy"]
+__all__ = ["LegacyStorages", "read_legacy", "write_legacy"]
 
 MAGIC: Final = 0x1950A86A20F9469CFC6C
 PROTOCOL: Final = 1001
+
+
+_MACHINE: Final = {
+    "protocol_version": PROTOCOL,
+    "little_endian": sys.byteorder == "little",
+    "type_sizes": {"short": 2, "int": 4, "long": 4},
+}
+
+
+def write_legacy(obj: Any, sink: Any, protocol: int, module: Any = pickle) -> None:
+    """Writes a checkpoint of the old format to anything that has ``write``."""
+    stream, storages = dumped_old(obj, protocol, module)
+    for head in (MAGIC, PROTOCOL, _MACHINE):
+        sink.write(pickle.dumps(head, protocol))
+    sink.write(stream)
+    keys = sorted(storages)
+    sink.write(pickle.dumps(keys, protocol))
+    for key in keys:
+        storage, count = storages[key]
+        sink.write(struct.pack("<q", count))
+        sink.write(memoryview(bytes_of_storage(storage)))
 
 
 class LegacyStorages:

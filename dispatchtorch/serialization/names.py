@@ -106,7 +106,7 @@ class StorageType:
         self.dtype: DType | None = None if found is None else _DTYPES[found]
 
     def __repr__(self) -> str:
-        return f"StorageType({self.name})"
+        return f"StorageType(dtype={self.dtype})"
 
 
 def storage_types() -> dict[str, StorageType]:

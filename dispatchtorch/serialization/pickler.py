@@ -18,12 +18,12 @@ from dispatchtorch.ops.sparse import sparse_coo
 from dispatchtorch.ops.storages import TypedStorage, UntypedStorage
 from dispatchtorch.serialization import rebuild
 from dispatchtorch.serialization.names import Global, is_own, public_name, storage_name, torch_global
-from dispatchtorch.serialization.storages import location_of
+from dispatchtorch.serialization.places import location_of, location_tag
 from dispatchtorch.tensor.sparse import SparseTensor
 from dispatchtorch.tensor.storage import Storage
 from dispatchtorch.tensor.tensor import Parameter, Size, Tensor, alias_of, lens_of, storage_of
 
-__all__ = ["CheckpointPickler", "dumped"]
+__all__ = ["CheckpointPickler", "dumped", "dumped_old"]
 
 
 def _torch(path: str) -> Global:
@@ -67,9 +67,11 @@ _PythonPickler: Final[Any] = pickle._Pickler  # its stub leaves out everything b
 class CheckpointPickler(_PythonPickler):  # type: ignore[misc]  # the stub, as above
     """Writes one object; collects the storages it meets in ``storages``, in the order of their keys."""
 
-    def __init__(self, file: io.BytesIO, protocol: int) -> None:
+    def __init__(self, file: Any, protocol: int, *, old: bool = False) -> None:
         super().__init__(file, protocol)
+        self._old = old
         self.storages: dict[str, Storage] = {}
+        self.counts: dict[str, int] = {}
         self._keys: dict[int, str] = {}
         self._kinds: dict[int, str] = {}
 
@@ -99,7 +101,7 @@ class CheckpointPickler(_PythonPickler):  # type: ignore[misc]  # the stub, as a
         if type(obj) is TypedStorage:
             obj = ref_of_tensor(obj._whole)
         elif isinstance(obj, UntypedStorage):
-            obj = StorageRef(obj._storage, _bytes_kind(), "cpu", obj.nbytes())
+            obj = StorageRef(obj._storage, _bytes_kind(), location_tag(obj), obj.nbytes())
         if type(obj) is not StorageRef:
             return None
         mark = id(obj.storage)
@@ -108,7 +110,9 @@ class CheckpointPickler(_PythonPickler):  # type: ignore[misc]  # the stub, as a
             raise RuntimeError("Cannot save multiple tensors or storages that view the same data as different types")
         key = self._keys.setdefault(mark, str(len(self._keys)))
         self.storages[key] = obj.storage  # keeps the storage alive, and with it its id
-        return ("storage", obj.kind, key, obj.location, obj.count)
+        self.counts[key] = obj.count
+        parts = ("storage", obj.kind, key, obj.location, obj.count)
+        return (*parts, None) if self._old else parts  # None: it is not part of another storage
 
     def reducer_override(self, obj: Any) -> Any:
         """Returns how torch would rebuild one of its own kinds of objects; NotImplemented for all others."""
@@ -158,9 +162,28 @@ class CheckpointPickler(_PythonPickler):  # type: ignore[misc]  # the stub, as a
         return _torch("torch._utils._rebuild_tensor_v2"), parts
 
 
-def dumped(obj: Any, protocol: int) -> tuple[bytes, dict[str, Storage]]:
+def _pickler_of(module: Any) -> type[CheckpointPickler]:
+    """Returns the class that writes checkpoints as a module like ``pickle`` writes, which must be made in Python."""
+    if module.Pickler in (pickle.Pickler, _PythonPickler):
+        return CheckpointPickler
+    if isinstance(module.Pickler, type) and issubclass(module.Pickler, _PythonPickler):
+        return type("CheckpointPickler", (CheckpointPickler, module.Pickler), {})
+    raise NotImplementedError(
+        f"torch.save cannot write with {module.__name__}.Pickler: it is not made from Python's own pickle._Pickler"
+    )
+
+
+def dumped(obj: Any, protocol: int, module: Any = pickle) -> tuple[bytes, dict[str, Storage]]:
     """Returns the stream of one object, and the storages that it refers to, by key."""
     buffer = io.BytesIO()
-    pickler = CheckpointPickler(buffer, protocol)
+    pickler = _pickler_of(module)(buffer, protocol)
     pickler.dump(obj)
     return buffer.getvalue(), pickler.storages
+
+
+def dumped_old(obj: Any, protocol: int, module: Any = pickle) -> tuple[bytes, dict[str, tuple[Storage, int]]]:
+    """Returns the stream of one object as before torch 1.6, and its storages with their numbers of elements."""
+    buffer = io.BytesIO()
+    pickler = _pickler_of(module)(buffer, protocol, old=True)
+    pickler.dump(obj)
+    return buffer.getvalue(), {key: (pickler.storages[key], count) for key, count in pickler.counts.items()}

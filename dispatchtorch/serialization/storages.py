@@ -13,10 +13,10 @@ import numpy as np
 
 from dispatchtorch._base.device import Device
 from dispatchtorch._base.dtypes import DType
-from dispatchtorch._base.errors import DeviceUnavailableError
 from dispatchtorch.dispatch.table import METHODS
 from dispatchtorch.ops.storages import UntypedStorage
 from dispatchtorch.plugin.selection import backend_for_device
+from dispatchtorch.serialization.places import default_restore_location
 from dispatchtorch.tensor.interop import from_host, host_dtype, to_host
 from dispatchtorch.tensor.key import intern_key
 from dispatchtorch.tensor.lens import Lens, span
@@ -30,7 +30,6 @@ __all__ = [
     "Restore",
     "as_elements",
     "bytes_of_storage",
-    "location_of",
     "placed",
     "restoring",
 ]
@@ -157,50 +156,24 @@ def bytes_of_storage(storage: Storage) -> np.ndarray[Any, np.dtype[np.uint8]]:
     return host.reshape(-1).view(np.uint8)
 
 
-def location_of(t: Tensor) -> str:
-    """Returns torch's tag of the place of a tensor: "cpu", "cuda:0"."""
-    device = t._key.device
-    return device.type if device.type == "cpu" else f"{device.type}:{device.index or 0}"
-
-
-def _default(storage: LoadedStorage, location: str) -> LoadedStorage:
-    try:
-        device = Device(location)
-    except RuntimeError:
-        raise RuntimeError(
-            "don't know how to restore data location of torch.storage.UntypedStorage (tagged with " + location + ")"
-        ) from None
-    if device == storage.device or device.type == storage.device.type == "cpu":
-        return storage
-    try:
-        return storage.to(device)
-    except DeviceUnavailableError as error:
-        kind = device.type
-        raise RuntimeError(
-            f"Attempting to deserialize object on a {kind.upper()} device but torch.{kind}.is_available() is False. "
-            "If you are running on a CPU-only machine, please use torch.load with map_location=torch.device('cpu') to "
-            "map your storages to the CPU."
-        ) from error
-
-
 def restoring(map_location: MapLocation) -> Restore:
     """Returns the function that puts a storage where ``map_location`` says, given the tag in the file."""
     if map_location is None:
-        return _default
+        return default_restore_location
     if isinstance(map_location, bytes):
         map_location = map_location.decode("ascii")
     if isinstance(map_location, (str, Device)):
         fixed = str(map_location)
-        return lambda storage, _: _default(storage, fixed)
+        return lambda storage, _: default_restore_location(storage, fixed)
     if isinstance(map_location, Mapping):
         table = map_location
-        return lambda storage, location: _default(storage, str(table.get(location, location)))
+        return lambda storage, location: default_restore_location(storage, str(table.get(location, location)))
     chosen = map_location
 
     def restore(storage: LoadedStorage, location: str) -> LoadedStorage:
         found = chosen(storage, location)
         if found is None:
-            return _default(storage, location)
+            return default_restore_location(storage, location)
         if not isinstance(found, LoadedStorage):
             raise TypeError(
                 "map_location must give back the storage, the storage on another device, or None, but gave "

@@ -49,11 +49,11 @@ def claim(saved: Any, length: int) -> StorageClaim:
     return StorageClaim(kind.dtype or by_name("uint8"), key, location, count)
 
 
-class _FullUnpickler(pickle.Unpickler):
-    """Python's unpickler, for files that are trusted; names under ``torch`` are found here."""
+class _Trusting:
+    """What an unpickler for trusted files does otherwise: storages by key, names under ``torch`` found here."""
 
     def __init__(self, file: IO[bytes], persistent_load: PersistentLoad, **options: Any) -> None:
-        super().__init__(file, **options)
+        super().__init__(file, **options)  # type: ignore[call-arg]  # the unpickler beside which it stands
         self._load_storage = persistent_load
 
     def persistent_load(self, pid: Any) -> Any:
@@ -69,7 +69,18 @@ class _FullUnpickler(pickle.Unpickler):
             return _STORAGES[path]
         if module == "torch" or module.startswith("torch."):
             return locate(module, name)
-        return super().find_class(module, name)
+        return super().find_class(module, name)  # type: ignore[misc]  # as above
+
+
+class _FullUnpickler(_Trusting, pickle.Unpickler):
+    """Python's own unpickler, for files that are trusted."""
+
+
+def _unpickler_of(kind: Any) -> Any:
+    """Returns the class that reads checkpoints as another module's ``Unpickler`` reads."""
+    if kind is pickle.Unpickler:
+        return _FullUnpickler
+    return type("CheckpointUnpickler", (_Trusting, kind), {})
 
 
 def names_in(stream: bytes) -> set[tuple[str, str]]:
@@ -93,10 +104,11 @@ class Reading(NamedTuple):
 
     weights_only: bool
     options: dict[str, Any]  # of pickle's Unpickler: encoding, errors ...
+    unpickler: Any = pickle.Unpickler  # for files that are trusted: how a module like pickle reads
 
     def load(self, file: IO[bytes], available: int, persistent_load: PersistentLoad) -> Any:
         """Returns the next object of a file that has ``available`` bytes left."""
         if self.weights_only:
             encoding = self.options.get("encoding", "utf-8")
             return RestrictedUnpickler(file, available, persistent_load, encoding).load()
-        return _FullUnpickler(file, persistent_load, **self.options).load()
+        return _unpickler_of(self.unpickler)(file, persistent_load, **self.options).load()
