@@ -47,7 +47,7 @@ def write_legacy(obj: Any, sink: Any, protocol: int, module: Any = pickle) -> No
     for key in keys:
         storage, count = storages[key]
         sink.write(struct.pack("<q", count))
-        sink.write(memoryview(bytes_of_storage(storage)))
+        sink.write(bytes_of_storage(storage).data)
 
 
 class LegacyStorages:

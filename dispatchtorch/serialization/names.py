@@ -38,6 +38,7 @@ _DOORS: Final = (
 # torch defines these below the door; the file there is called as the one here, but for the names in the second table.
 _DEEP: Final = ("torch.nn.modules.", "torch.optim.")
 _ELSEWHERE: Final = {
+    "Adafactor": "torch.optim",
     "AdamW": "torch.optim.adamw",
     "Buffer": "torch.nn.parameter",
     "CTCLoss": "torch.nn.modules.loss",
@@ -56,6 +57,7 @@ _ELSEWHERE: Final = {
     "MaxUnpool1d": "torch.nn.modules.pooling",
     "MaxUnpool2d": "torch.nn.modules.pooling",
     "MaxUnpool3d": "torch.nn.modules.pooling",
+    "Muon": "torch.optim",
     "MultiheadAttention": "torch.nn.modules.activation",
     "PairwiseDistance": "torch.nn.modules.distance",
     "Parameter": "torch.nn.parameter",

@@ -156,24 +156,31 @@ def bytes_of_storage(storage: Storage) -> np.ndarray[Any, np.dtype[np.uint8]]:
     return host.reshape(-1).view(np.uint8)
 
 
+def _in_place(storage: LoadedStorage, location: str) -> LoadedStorage:
+    found = default_restore_location(storage, location)
+    if not isinstance(found, LoadedStorage):
+        raise TypeError(f"a deserializer must give back the storage, moved or not, but gave {type(found).__name__}")
+    return found
+
+
 def restoring(map_location: MapLocation) -> Restore:
     """Returns the function that puts a storage where ``map_location`` says, given the tag in the file."""
     if map_location is None:
-        return default_restore_location
+        return _in_place
     if isinstance(map_location, bytes):
         map_location = map_location.decode("ascii")
     if isinstance(map_location, (str, Device)):
         fixed = str(map_location)
-        return lambda storage, _: default_restore_location(storage, fixed)
+        return lambda storage, _: _in_place(storage, fixed)
     if isinstance(map_location, Mapping):
         table = map_location
-        return lambda storage, location: default_restore_location(storage, str(table.get(location, location)))
+        return lambda storage, location: _in_place(storage, str(table.get(location, location)))
     chosen = map_location
 
     def restore(storage: LoadedStorage, location: str) -> LoadedStorage:
         found = chosen(storage, location)
         if found is None:
-            return default_restore_location(storage, location)
+            return _in_place(storage, location)
         if not isinstance(found, LoadedStorage):
             raise TypeError(
                 "map_location must give back the storage, the storage on another device, or None, but gave "
