@@ -50,6 +50,11 @@ from dispatchtorch._base.dtypes import (
 from dispatchtorch._base.dtypes import (
     complex128 as complex128,
 )
+from dispatchtorch._base.dtypes import float8_e4m3fn as float8_e4m3fn
+from dispatchtorch._base.dtypes import float8_e4m3fnuz as float8_e4m3fnuz
+from dispatchtorch._base.dtypes import float8_e5m2 as float8_e5m2
+from dispatchtorch._base.dtypes import float8_e5m2fnuz as float8_e5m2fnuz
+from dispatchtorch._base.dtypes import float8_e8m0fnu as float8_e8m0fnu
 from dispatchtorch._base.dtypes import (
     float16 as float16,
 )
@@ -224,7 +229,7 @@ cdouble = complex128
 
 _ROOMS = frozenset(
     {
-        "_C", "__config__", "accelerator", "amp", "backends", "compiler", "cpu", "cuda", "distributed",
+        "_C", "__config__", "_dynamo", "accelerator", "amp", "backends", "compiler", "cpu", "cuda", "distributed",
         "distributions", "fft", "func", "hub", "jit", "linalg", "masked", "mps", "mtia", "nn", "optim", "profiler",
         "return_types", "serialization", "signal", "sparse", "special", "storage", "testing", "torch_version", "types",
         "utils", "version", "xpu", "multiprocessing",

@@ -17,10 +17,80 @@ from dispatchtorch.random import generator
 from dispatchtorch.tensor.tensor import Tensor
 
 __all__ = [
-    "current_device", "device_count", "empty_cache", "get_rng_state", "get_rng_state_all", "init", "initial_seed",
+    "CUDAGraph", "Event", "Stream", "StreamContext", "current_device", "device_count", "empty_cache", "get_rng_state", "get_rng_state_all", "graph", "init", "initial_seed",
     "ipc_collect", "is_available", "is_bf16_supported", "is_current_stream_capturing", "is_initialized", "manual_seed",
-    "manual_seed_all", "seed", "seed_all", "set_device", "set_rng_state", "set_rng_state_all", "synchronize",
+    "manual_seed_all", "max_memory_allocated", "max_memory_reserved", "memory_allocated", "memory_reserved",
+    "reset_peak_memory_stats", "seed", "seed_all", "set_device", "set_rng_state", "set_rng_state_all", "stream", "synchronize",
 ]  # fmt: skip
+
+
+class _NotBuilt:
+    """What PyTorch has a class for also where it was built without CUDA, for annotations; nothing can be made of it."""
+
+    _refusal = "Tried to instantiate dummy base class {name}"
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        raise RuntimeError(self._refusal.format(name=type(self).__name__))
+
+
+class CUDAGraph(_NotBuilt):
+    """A recording of what a device did: RuntimeError, there are none here."""
+
+
+class Event(_NotBuilt):
+    """A point in a device's stream of work: RuntimeError, there are none here."""
+
+
+class graph(_NotBuilt):
+    """A context that records a `CUDAGraph`: RuntimeError, there are none here."""
+
+
+class Stream(_NotBuilt):
+    """A device's queue of work: RuntimeError, there are none here."""
+
+    _refusal = "torch.cuda.{name} requires CUDA support"
+
+
+class StreamContext:
+    """Within it, work goes to the given stream; there are none, so that ``None`` is what can be given."""
+
+    def __init__(self, stream: Stream | None) -> None:
+        self.stream = stream
+
+    def __enter__(self) -> None:
+        """Does nothing."""
+
+    def __exit__(self, *exc: object) -> None:
+        """Does nothing."""
+
+
+def stream(stream: Stream | None) -> StreamContext:
+    """Returns a context in which work goes to ``stream``: where it went before, for ``None``."""
+    return StreamContext(stream)
+
+
+def memory_allocated(device: object = None) -> int:
+    """Returns 0: what memory tensors take is the backend's library to tell."""
+    return 0
+
+
+def max_memory_allocated(device: object = None) -> int:
+    """Returns 0, as `memory_allocated`."""
+    return 0
+
+
+def memory_reserved(device: object = None) -> int:
+    """Returns 0, as `memory_allocated`."""
+    return 0
+
+
+def max_memory_reserved(device: object = None) -> int:
+    """Returns 0, as `memory_allocated`."""
+    return 0
+
+
+def reset_peak_memory_stats(device: object = None) -> None:
+    """Does nothing: no peak is kept."""
 
 
 def is_available() -> bool:

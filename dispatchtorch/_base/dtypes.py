@@ -79,12 +79,19 @@ float64: Final = DType("float64", 8, FLOATING, "Double")
 complex32: Final = DType("complex32", 4, COMPLEX, "ComplexHalf")
 complex64: Final = DType("complex64", 8, COMPLEX, "ComplexFloat")
 complex128: Final = DType("complex128", 16, COMPLEX, "ComplexDouble")
+# Words only: no backend has elements of these.
+float8_e4m3fn: Final = DType("float8_e4m3fn", 1, FLOATING, "Float8_e4m3fn")
+float8_e4m3fnuz: Final = DType("float8_e4m3fnuz", 1, FLOATING, "Float8_e4m3fnuz")
+float8_e5m2: Final = DType("float8_e5m2", 1, FLOATING, "Float8_e5m2")
+float8_e5m2fnuz: Final = DType("float8_e5m2fnuz", 1, FLOATING, "Float8_e5m2fnuz")
+float8_e8m0fnu: Final = DType("float8_e8m0fnu", 1, FLOATING, "Float8_e8m0fnu", signed=False)
+FLOAT8: Final = (float8_e4m3fn, float8_e4m3fnuz, float8_e5m2, float8_e5m2fnuz, float8_e8m0fnu)
 
 ALL: Final = (
     bool_, uint8, int8, int16, int32, int64, uint16, uint32, uint64,
     float16, bfloat16, float32, float64, complex32, complex64, complex128,
 )  # fmt: skip
-_BY_NAME: Final = {d.name: d for d in ALL}
+_BY_NAME: Final = {d.name: d for d in (*ALL, *FLOAT8)}
 
 
 def by_name(name: str) -> DType:
@@ -113,6 +120,10 @@ def promote(a: DType, b: DType) -> DType:
 
 
 def _promote(a: DType, b: DType) -> DType:
+    if a in FLOAT8 or b in FLOAT8:
+        raise RuntimeError(
+            f"Promotion for Float8 Types is not supported, attempted to promote {a.legacy} and {b.legacy}"
+        )
     if (a.name in _WIDE_UNSIGNED or b.name in _WIDE_UNSIGNED) and FLOATING not in (a.category, b.category):
         raise RuntimeError(
             "Promotion for uint16, uint32, uint64 types is not supported, attempted to promote "

@@ -9,6 +9,14 @@ __all__ = ["finfo", "iinfo"]
 _BITS = {"float16": (5, 10), "bfloat16": (8, 7), "float32": (8, 23), "float64": (11, 52)}  # of exponent and fraction
 _RESOLUTION = {"float16": 1e-3, "bfloat16": 1e-2, "float32": 1e-6, "float64": 1e-15}
 
+_FLOAT8 = {  # largest, eps, smallest normal
+    "float8_e4m3fn": (448.0, 2.0**-3, 2.0**-6),
+    "float8_e4m3fnuz": (240.0, 2.0**-3, 2.0**-7),
+    "float8_e5m2": (57344.0, 2.0**-2, 2.0**-14),
+    "float8_e5m2fnuz": (57344.0, 2.0**-3, 2.0**-15),
+    "float8_e8m0fnu": (2.0**127, 1.0, 2.0**-127),
+}
+
 
 class finfo:
     """The limits of a floating dtype; those of its parts for a complex one: torch's ``torch.finfo``.
@@ -26,10 +34,15 @@ class finfo:
                 "torch.finfo() requires a floating point input type. Use torch.iinfo to handle 'torch.finfo'"
             )
         real = kind.to_real()
-        exponent, fraction = _BITS[real.name]
-        bias = 2 ** (exponent - 1) - 1
         self.dtype = real.name
         self.bits = 8 * real.itemsize
+        if real.name in _FLOAT8:
+            self.max, self.eps, self.tiny = _FLOAT8[real.name]
+            self.min = -self.max if real.is_signed else self.tiny
+            self.smallest_normal, self.resolution = self.tiny, 1.0
+            return
+        exponent, fraction = _BITS[real.name]
+        bias = 2 ** (exponent - 1) - 1
         self.eps = 2.0**-fraction
         self.max = (2.0 - self.eps) * 2.0**bias
         self.min = -self.max
