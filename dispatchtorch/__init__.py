@@ -237,12 +237,29 @@ _ROOMS = frozenset(
 )  # fmt: skip
 
 # Names of the torch namespace that live in a heavy room.
-_FROM_ROOMS = {"get_device_module": "accelerator", "load": "serialization", "save": "serialization", "vmap": "func"}
+_FROM_ROOMS = {
+    "autocast": "amp",
+    "get_device_module": "accelerator",
+    "load": "serialization",
+    "save": "serialization",
+    "vmap": "func",
+    **dict.fromkeys(
+        (
+            "autocast_decrement_nesting", "autocast_increment_nesting", "clear_autocast_cache",
+            "get_autocast_cpu_dtype", "get_autocast_dtype", "get_autocast_gpu_dtype", "is_autocast_cache_enabled",
+            "is_autocast_cpu_enabled", "is_autocast_enabled", "set_autocast_cache_enabled", "set_autocast_cpu_dtype",
+            "set_autocast_cpu_enabled", "set_autocast_dtype", "set_autocast_enabled", "set_autocast_gpu_dtype",
+        ),
+        "amp.state",
+    ),
+}  # fmt: skip
 
 globals().update(_FUNCTIONS)
 globals().update(_STORAGE_TYPES)
 if TYPE_CHECKING:
     from dispatchtorch._functions import *  # noqa: F403 - a stub made from the table
+    from dispatchtorch.amp import autocast as autocast
+    from dispatchtorch.amp.state import *  # noqa: F403 - autocast's switches
     from dispatchtorch.func import vmap as vmap
     from dispatchtorch.serialization import load as load
     from dispatchtorch.serialization import save as save

@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+from dispatchtorch.dispatch.recoding import Body, calling
 from dispatchtorch.tensor.tensor import Parameter, Tensor
 
 __all__ = [
@@ -23,10 +24,13 @@ __all__ = [
     "DisableTorchFunctionSubclass",
     "TorchFunctionMode",
     "arm",
+    "body_of",
     "disabled_torch_function_impl",
     "dispatch",
+    "exchange",
     "is_overriding",
     "overloaded_args",
+    "public_surface",
     "register_surface",
     "state",
 ]
@@ -163,9 +167,7 @@ class _Guard:
         """Exchanges the code."""
         function = self.function
         if self.asking is None:
-            template = _template(len(function.__code__.co_freevars))
-            consts = tuple(self if c == _PLACE else c for c in template.co_consts)
-            self.asking = template.replace(co_consts=consts, co_name=function.__code__.co_name)
+            self.asking = calling(self, function)
         function.__defaults__, function.__kwdefaults__ = None, None
         function.__code__ = self.asking
 
@@ -175,25 +177,32 @@ class _Guard:
         function.__code__, function.__defaults__, function.__kwdefaults__ = self.plain
 
 
-_PLACE: Final = "the guard comes here"
-_templates: Final[dict[int, types.CodeType]] = {}
+def body_of(function: types.FunctionType) -> Body:
+    """Returns what a function does, whether or not it asks first at the moment."""
+    guard = _guards.get(id(function))
+    if guard is not None:
+        return guard.plain
+    return function.__code__, function.__defaults__, function.__kwdefaults__
 
 
-def _template(free: int) -> types.CodeType:
-    """Returns the code ``return guard(args, kwargs)`` of a function with so many variables of an outer one."""
-    known = _templates.get(free)
-    if known is None:
-        names = [f"v{i}" for i in range(free)]
-        lines = ["def outer():", *[f"    {n} = None" for n in names], "    def asking(*args, **kwargs):"]
-        if names:
-            lines.append(f"        if 0: {', '.join(names)}")
-        lines += [f"        return {_PLACE!r}(args, kwargs)", "    return asking"]
-        space: dict[str, Any] = {}
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # calling a string: it is exchanged before it runs
-            exec("\n".join(lines), space)
-        known = _templates[free] = space["outer"]().__code__
-    return known
+def exchange(function: types.FunctionType, body: Body) -> None:
+    """Gives a function something else to do, beneath the question whether somebody wants the call."""
+    guard = _guards.get(id(function))
+    if guard is None:
+        changed = [function]
+    else:
+        changed = [guard.clone] if function.__code__ is guard.asking else [guard.clone, function]
+        guard.plain = body
+    for each in changed:
+        each.__code__, each.__defaults__, each.__kwdefaults__ = body
+
+
+def public_surface() -> dict[str, Any]:
+    """Returns public functions and properties by full name, of those rooms that are open."""
+    found: dict[str, Any] = {}
+    for surface in _surfaces:
+        found.update(surface())
+    return found
 
 
 _guards: Final[dict[int, _Guard]] = {}

@@ -133,7 +133,9 @@ def rms_norm(
     small = eps if eps is not None else _EPSILON.get(wide._key.dtype.name, 2.0**-23)
     out = wide * ((wide * wide).mean(dims, True) + small).rsqrt()
     out = out if dtype.itemsize >= 4 else out.to(dtype)
-    return out if weight is None else out * weight
+    if weight is None:
+        return out
+    return out * weight if dtype.itemsize >= 4 else (out * weight).to(dtype)
 
 
 _EPSILON = {"float32": 2.0**-23, "float64": 2.0**-52}

@@ -101,11 +101,22 @@ class GradientStep(Optimizer):
                 loss = closure()
         modes.grad = modes.recording if self.defaults.get("differentiable") else False
         try:
-            for group in self.param_groups:
-                self._step_group(group)
+            if "found_inf" not in self.__dict__ or self._is_finite():
+                for group in self.param_groups:
+                    self._step_group(group)
         finally:
             modes.grad = before
         return loss
+
+    def _is_finite(self) -> bool:
+        """Divides the gradients by what a scaler left here, and returns whether they are fit for a step."""
+        scale = self.__dict__.get("grad_scale")
+        if scale is not None:
+            for group in self.param_groups:
+                for p in group["params"]:
+                    if p.grad is not None:
+                        p.grad.detach().div_(scale)
+        return not self.__dict__["found_inf"].item()
 
     def _step_group(self, group: dict[str, Any]) -> None:
         decay, negate, recorded = group.get("weight_decay", 0), group.get("maximize"), group.get("differentiable")

@@ -5,9 +5,11 @@ from __future__ import annotations
 from contextlib import nullcontext
 from typing import Any
 
+from dispatchtorch.cpu import amp as amp
+
 __all__ = [
-    "Stream", "StreamContext", "current_device", "current_stream", "device_count", "is_available", "is_initialized",
-    "set_device", "stream", "synchronize",
+    "Stream", "StreamContext", "amp", "current_device", "current_stream", "device_count", "is_available",
+    "is_initialized", "set_device", "stream", "synchronize",
 ]  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from dispatchtorch._base.device import Device
 from dispatchtorch._base.errors import DeviceUnavailableError
+from dispatchtorch.cuda import amp as amp
 from dispatchtorch.ops.legacy_types import CUDA_TYPES
 from dispatchtorch.plugin.backend import Backend
 from dispatchtorch.plugin.selection import backend_for_device
@@ -17,11 +18,11 @@ from dispatchtorch.random import generator
 from dispatchtorch.tensor.tensor import Tensor
 
 __all__ = [
-    "CUDAGraph", "Event", "Stream", "StreamContext", "current_device", "device_count", "empty_cache", "get_rng_state",
-    "get_rng_state_all", "graph", "init", "initial_seed", "ipc_collect", "is_available", "is_bf16_supported",
-    "is_current_stream_capturing", "is_initialized", "manual_seed", "manual_seed_all", "max_memory_allocated",
-    "max_memory_reserved", "memory_allocated", "memory_reserved", "reset_peak_memory_stats", "seed", "seed_all",
-    "set_device", "set_rng_state", "set_rng_state_all", "stream", "synchronize",
+    "CUDAGraph", "Event", "Stream", "StreamContext", "amp", "current_device", "device_count", "empty_cache",
+    "get_rng_state", "get_rng_state_all", "graph", "init", "initial_seed", "ipc_collect", "is_available",
+    "is_bf16_supported", "is_current_stream_capturing", "is_initialized", "manual_seed", "manual_seed_all",
+    "max_memory_allocated", "max_memory_reserved", "memory_allocated", "memory_reserved", "reset_peak_memory_stats",
+    "seed", "seed_all", "set_device", "set_rng_state", "set_rng_state_all", "stream", "synchronize",
 ]  # fmt: skip
 
 
