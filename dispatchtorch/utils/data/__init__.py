@@ -2,6 +2,17 @@
 
 from dispatchtorch.utils.data.collate import default_collate, default_collate_fn_map, default_convert
 from dispatchtorch.utils.data.dataloader import DataLoader
+from dispatchtorch.utils.data.datapipes import iter as _iter_pipes  # noqa: F401 - gives pipes their methods
+from dispatchtorch.utils.data.datapipes import map as _map_pipes  # noqa: F401 - the same
+from dispatchtorch.utils.data.datapipes.datapipe import DataChunk, DFIterDataPipe, IterDataPipe, MapDataPipe
+from dispatchtorch.utils.data.datapipes.decorators import (
+    argument_validation,
+    functional_datapipe,
+    guaranteed_datapipes_determinism,
+    non_deterministic,
+    runtime_validation,
+    runtime_validation_disabled,
+)
 from dispatchtorch.utils.data.dataset import (
     ChainDataset,
     ConcatDataset,
@@ -12,6 +23,7 @@ from dispatchtorch.utils.data.dataset import (
     TensorDataset,
     random_split,
 )
+from dispatchtorch.utils.data.distributed import DistributedSampler
 from dispatchtorch.utils.data.sampler import (
     BatchSampler,
     RandomSampler,
@@ -26,9 +38,14 @@ __all__ = [
     "BatchSampler",
     "ChainDataset",
     "ConcatDataset",
+    "DFIterDataPipe",
+    "DataChunk",
     "DataLoader",
     "Dataset",
+    "DistributedSampler",
+    "IterDataPipe",
     "IterableDataset",
+    "MapDataPipe",
     "RandomSampler",
     "Sampler",
     "SequentialSampler",
@@ -38,9 +55,15 @@ __all__ = [
     "TensorDataset",
     "WeightedRandomSampler",
     "WorkerInfo",
+    "argument_validation",
     "default_collate",
     "default_collate_fn_map",
     "default_convert",
+    "functional_datapipe",
     "get_worker_info",
+    "guaranteed_datapipes_determinism",
+    "non_deterministic",
     "random_split",
+    "runtime_validation",
+    "runtime_validation_disabled",
 ]

@@ -16,6 +16,8 @@ from typing import Any, Final, Generic, TypeVar
 
 from dispatchtorch.random.generator import Generator
 from dispatchtorch.utils.data.collate import default_collate, default_convert
+from dispatchtorch.utils.data.datapipes.datapipe import IterDataPipe
+from dispatchtorch.utils.data.datapipes.graph import apply_shuffle_settings, reseeded
 from dispatchtorch.utils.data.dataset import IterableDataset
 from dispatchtorch.utils.data.passes import (
     _BaseDataLoaderIter,
@@ -83,8 +85,12 @@ class DataLoader(Generic[T_co]):
             prefetch_factor = 2
         self.dataset = dataset
         self._in_a_row = isinstance(dataset, IterableDataset)
+        pipe = isinstance(dataset, IterDataPipe)
+        if pipe:
+            self.dataset = dataset = apply_shuffle_settings(dataset, shuffle)
         if self._in_a_row:
-            _check_in_a_row(shuffle, sampler, batch_sampler)
+            _check_in_a_row(None if pipe else shuffle, sampler, batch_sampler)
+            shuffle = None
         _check_batches(batch_size, shuffle, sampler, batch_sampler, drop_last)
         if batch_sampler is not None:
             batch_size, drop_last = None, False
@@ -108,7 +114,7 @@ class DataLoader(Generic[T_co]):
         self.generator = generator
         self.collate_fn = collate_fn or (default_convert if batch_sampler is None else default_collate)
         self._reported: int | None = None
-        self._reseed: Callable[[Any, int], Any] | None = None
+        self._reseed: Callable[[Any, int], Any] | None = reseeded if pipe else None
         self._iterator: _MultiProcessingDataLoaderIter | None = None
         self._initialized = True
         self.check_worker_number_rationality()

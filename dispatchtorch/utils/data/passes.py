@@ -103,6 +103,8 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
     def __init__(self, loader: DataLoader[Any]) -> None:
         super().__init__(loader)
         self._ahead = (loader.prefetch_factor or 0) * loader.num_workers
+        if loader._reseed is not None:
+            draw_seed(loader.generator)  # torch draws another one here, and so do we, for what is drawn next
         self._crew: Crew | None = Crew(self._orders(), loader.multiprocessing_context)
         self._prime()
 

@@ -20,6 +20,8 @@ from dispatchtorch._base.switches import set_num_threads
 from dispatchtorch.multiprocessing.parcels import Parcel, receive
 from dispatchtorch.plugin.selection import set_backend, use_backend
 from dispatchtorch.random.generator import manual_seed
+from dispatchtorch.utils.data.datapipes.datapipe import IterDataPipe, MapDataPipe
+from dispatchtorch.utils.data.datapipes.graph import apply_sharding
 from dispatchtorch.utils.data.failure import Failure
 from dispatchtorch.utils.data.fetch import Fetch, fetcher
 from dispatchtorch.utils.data.worker_info import WorkerInfo, set_worker_info
@@ -96,6 +98,8 @@ def _serve(line: Connection, worker: int, orders: Orders) -> None:
     set_num_threads(1)
     seed = _seed(orders, worker)
     orders = orders.reseeded(orders.shared_seed)
+    if isinstance(orders.dataset, (IterDataPipe, MapDataPipe)):
+        apply_sharding(orders.dataset, orders.workers, worker)
     set_worker_info(WorkerInfo(worker, orders.workers, seed, orders.dataset))
     failure, fetch = None, None
     try:
