@@ -263,14 +263,14 @@ def _check_nll_shapes(input: Tensor, target: Tensor) -> None:
     shape, want = tuple(input._a.shape), tuple(target._a.shape)
     if input.ndim == 0:
         raise ValueError("Expected 1 or more dimensions (got 0)")
+    if input.ndim > 1 and (not want or shape[0] != want[0]):
+        have = want[0] if want else 1
+        raise ValueError(f"Expected input batch_size ({shape[0]}) to match target batch_size ({have}).")
     if input.ndim <= 2:
         if target.ndim > 1:
             raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
         if input.ndim == 1 and target.ndim == 1 and want != (1,):
             raise ValueError(f"For 1D input, 1D target must have size 1, but got target size: {want[0]}")
-    if input.ndim > 1 and (not want or shape[0] != want[0]):
-        have = want[0] if want else 1
-        raise ValueError(f"Expected input batch_size ({shape[0]}) to match target batch_size ({have}).")
     if input.ndim > 2 and shape[2:] != want[1:]:
         raise RuntimeError(
             f"Expected target size [{', '.join(map(str, (shape[0], *shape[2:])))}], got [{', '.join(map(str, want))}]"

@@ -121,13 +121,19 @@ def _class(kind: type) -> Any:
     return found
 
 
-def _mine(value: Any) -> Any:
+def _mine(value: Any, known: dict[int, Any] | None = None) -> Any:
+    """Returns our version of a value; a tensor that is there twice is one tensor here too."""
+    seen = {} if known is None else known
     if isinstance(value, torch.nn.Module):
         return _module_to_ours(value)
     if type(value) in (list, tuple):
-        return type(value)(map(_mine, value))
+        return type(value)(_mine(v, seen) for v in value)
     if type(value) is dict:
-        return {k: _mine(v) for k, v in value.items()}
+        return {k: _mine(v, seen) for k, v in value.items()}
+    if isinstance(value, torch.Tensor):
+        if id(value) not in seen:
+            seen[id(value)] = to_ours(value)
+        return seen[id(value)]
     return to_ours(value)
 
 
@@ -149,7 +155,7 @@ def _samples(info: Any, dtype: str, limit: int | None, requires_grad: bool = Fal
     for training in (True, False):
         for theirs in _both(info, dtype, training, requires_grad, limit if limit is None else (limit + 1) // 2):
             (margs, mkwargs), (cargs, ckwargs) = theirs.both()
-            mine = Sample((_mine(margs), _mine(mkwargs)), (_mine(cargs), _mine(ckwargs)), training)
+            mine = Sample((_mine(margs), _mine(mkwargs)), _mine((cargs, ckwargs)), training)
             yield theirs, mine
 
 
@@ -349,12 +355,15 @@ def _noncontiguous(info: Any, dtype: str, limit: int | None) -> Outcome:
     return _grad(info, dtype, limit, _strided)
 
 
-def _replaced(value: Any, change: Callable[[Any], Any]) -> Any:
+def _replaced(value: Any, change: Callable[[Any], Any], known: dict[int, Any] | None = None) -> Any:
+    seen = {} if known is None else known
     if isinstance(value, torch.Tensor):
-        return change(value)
+        if id(value) not in seen:
+            seen[id(value)] = change(value)
+        return seen[id(value)]
     if isinstance(value, (list, tuple)):
-        return type(value)(_replaced(v, change) for v in value)
-    return {k: _replaced(v, change) for k, v in value.items()} if isinstance(value, dict) else value
+        return type(value)(_replaced(v, change, seen) for v in value)
+    return {k: _replaced(v, change, seen) for k, v in value.items()} if isinstance(value, dict) else value
 
 
 def _grad(info: Any, dtype: str, limit: int | None, change: Callable[[Any], Any] = lambda t: t) -> Outcome:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import copy
 import math
+import warnings
 from collections.abc import Callable
 from typing import Any
 
+from dispatchtorch.dispatch.modes import modes
 from dispatchtorch.dispatch.table import FUNCTIONS
 from dispatchtorch.nn import init
 from dispatchtorch.nn.functional.activation import gelu, relu
 from dispatchtorch.nn.functional.attention import as_bias
+from dispatchtorch.nn.modules.activation import GELU, ReLU
 from dispatchtorch.nn.modules.attention import MultiheadAttention
 from dispatchtorch.nn.modules.container import ModuleList
 from dispatchtorch.nn.modules.dropout import Dropout
@@ -34,6 +37,13 @@ def _activation(activation: Activation) -> Callable[..., Tensor]:
     if activation == "gelu":
         return gelu
     raise RuntimeError(f"activation should be relu/gelu, not {activation}")
+
+
+def _which(activation: Any) -> int:
+    """Returns 1 for relu, 2 for gelu, 0 for anything else."""
+    if activation is relu or isinstance(activation, ReLU):
+        return 1
+    return 2 if activation is gelu or isinstance(activation, GELU) else 0
 
 
 def _causal_mask(size: int, device: Any = None, dtype: Any = None) -> Tensor:
@@ -99,6 +109,7 @@ class TransformerEncoderLayer(_Layer):
         self.dropout1 = Dropout(dropout)
         self.dropout2 = Dropout(dropout)
         self.activation = _activation(activation)
+        self.activation_relu_or_gelu = _which(self.activation)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
@@ -201,6 +212,26 @@ def _clones(module: Module, count: int) -> ModuleList:
     return ModuleList([copy.deepcopy(module) for _ in range(count)])
 
 
+def _why_not_nested(layer: Any) -> str:
+    """Returns what keeps an encoder of such layers from leaving padding out, the empty string where nothing does."""
+    if not isinstance(layer, TransformerEncoderLayer):
+        return "encoder_layer was not TransformerEncoderLayer"
+    attention = layer.self_attn
+    reasons = (
+        (layer.norm_first, ".norm_first was True"),
+        (
+            not attention.batch_first,
+            ".self_attn.batch_first was not True(use batch_first for better inference performance)",
+        ),
+        (not attention._qkv_same_embed_dim, ".self_attn._qkv_same_embed_dim was not True"),
+        (attention.in_proj_bias is None, ".self_attn was passed bias=False"),
+        (not layer.activation_relu_or_gelu, ".activation_relu_or_gelu was not True"),
+        (layer.norm1.eps != layer.norm2.eps, ".norm1.eps was not equal to encoder_layer.norm2.eps"),
+        (attention.num_heads % 2 == 1, ".self_attn.num_heads is odd"),
+    )
+    return next((f"encoder_layer{reason}" for holds, reason in reasons if holds), "")
+
+
 class TransformerEncoder(Module):
     """A stack of encoder layers."""
 
@@ -217,8 +248,13 @@ class TransformerEncoder(Module):
         self.num_layers = num_layers
         self.norm = norm
         self.enable_nested_tensor = enable_nested_tensor
-        self.use_nested_tensor = False
+        why_not = _why_not_nested(encoder_layer)
+        self.use_nested_tensor = enable_nested_tensor and not why_not
         self.mask_check = mask_check
+        if enable_nested_tensor and why_not:
+            warnings.warn(
+                f"enable_nested_tensor is True, but self.use_nested_tensor is False because {why_not}", stacklevel=2
+            )
 
     def forward(
         self,
@@ -236,7 +272,19 @@ class TransformerEncoder(Module):
         out = src
         for layer in self.layers:
             out = layer(out, src_mask=bias, is_causal=causal, src_key_padding_mask=padding)
+        if padding is not None and bias is None and self._leaves_out(src, padding):
+            out = out.masked_fill((padding != 0).unsqueeze(-1), 0.0)
         return out if self.norm is None else self.norm(out)
+
+    def _leaves_out(self, src: Tensor, padding: Tensor) -> bool:
+        """Returns whether torch would leave padding out of the work here, so that nought comes out for it."""
+        first: Any = self.layers[0]
+        if not getattr(self, "use_nested_tensor", False) or first.training or src.dim() != 3:
+            return False
+        if modes.grad and (src.requires_grad or any(p.requires_grad for p in first.parameters())):
+            return False
+        there = padding == 0
+        return not self.mask_check or bool((there[:, 1:] <= there[:, :-1]).all())
 
 
 class TransformerDecoder(Module):

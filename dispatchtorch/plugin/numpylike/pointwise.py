@@ -355,6 +355,8 @@ def _mish(xp: Any, a: Any) -> Any:
 @kernel
 def _softplus(xp: Any, a: Any, beta: Any, threshold: Any) -> Any:
     z = a * beta
+    if a.dtype.itemsize == 2:  # where exp(threshold) is out of reach
+        return xp.where(z > threshold, a, (xp.maximum(z, 0) + xp.log1p(xp.exp(-xp.abs(z)))) / beta)
     return xp.where(z > threshold, a, xp.log1p(xp.exp(xp.minimum(z, threshold))) / beta)
 
 
