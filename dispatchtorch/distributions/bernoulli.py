@@ -8,6 +8,7 @@ from dispatchtorch.distributions.exp_family import ExponentialFamily
 from dispatchtorch.distributions.odds import Odds, only_one
 from dispatchtorch.distributions.table import Number, Shape, Value, ops
 from dispatchtorch.distributions.utils import broadcast_all
+from dispatchtorch.ops.activation import log_sigmoid
 from dispatchtorch.tensor.tensor import Size, Tensor
 
 __all__ = ["Bernoulli", "cross_entropy"]
@@ -15,8 +16,7 @@ __all__ = ["Bernoulli", "cross_entropy"]
 
 def cross_entropy(logits: Tensor, value: Tensor) -> Tensor:
     """Returns what it costs in nats to tell ``value`` to somebody who expects these log odds."""
-    spread = ops.log1p(ops.exp(-logits.abs()))
-    return (1 - value) * logits + (spread - logits.clamp(max=0))
+    return (1 - value) * logits - log_sigmoid(logits)
 
 
 class Bernoulli(Odds, ExponentialFamily):

@@ -15,6 +15,7 @@ from dispatchtorch.ops.draw import (
     deliver,
     engine_of,
     finite_size,
+    like_lens,
     made,
     real,
     refuse_complex,
@@ -29,7 +30,7 @@ from dispatchtorch.random.generator import Generator
 from dispatchtorch.tensor import interop
 from dispatchtorch.tensor.lens import contiguous_lens, is_contiguous
 from dispatchtorch.tensor.sizes import broadcast_shapes
-from dispatchtorch.tensor.tensor import Tensor, lens_of
+from dispatchtorch.tensor.tensor import Tensor
 
 __all__ = ["bernoulli", "binomial", "multinomial", "normal", "poisson"]
 
@@ -158,7 +159,7 @@ def multinomial(
     engine = engine_of(generator, "multinomial")
     if out is not None and out._key.dtype is not int64:
         raise RuntimeError(f"multinomial expects Long tensor out, got: {out._key.dtype.legacy}")
-    weights, lens = interop.to_host(input), lens_of(input)
+    weights, lens = interop.to_host(input), like_lens(input)
     if not is_contiguous(lens):  # the race draws in memory order, which a host copy need not have
         order = streams.fill_axes(lens.shape, lens.strides)
         weights = np.ascontiguousarray(weights.transpose(order)).transpose(np.argsort(order))
