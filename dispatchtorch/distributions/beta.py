@@ -9,7 +9,7 @@ from dispatchtorch.distributions.dirichlet import Dirichlet
 from dispatchtorch.distributions.exp_family import ExponentialFamily
 from dispatchtorch.distributions.table import Number, Shape, Value, ops
 from dispatchtorch.distributions.utils import broadcast_all
-from dispatchtorch.tensor.tensor import Size, Tensor
+from dispatchtorch.tensor.tensor import Tensor
 
 __all__ = ["Beta"]
 
@@ -60,7 +60,7 @@ class Beta(ExponentialFamily):
         total = self.concentration1 + self.concentration0
         return self.concentration1 * self.concentration0 / (total.pow(2) * (total + 1))
 
-    def rsample(self, sample_shape: Shape = Size()) -> Tensor:
+    def rsample(self, sample_shape: Shape = ()) -> Tensor:
         return self._dirichlet.rsample(sample_shape).select(-1, 0)
 
     def log_prob(self, value: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from dispatchtorch.distributions import constraints
 from dispatchtorch.distributions.odds import Odds, only_one
 from dispatchtorch.distributions.table import Shape, Value, ops
 from dispatchtorch.distributions.utils import broadcast_all
-from dispatchtorch.tensor.tensor import Size, Tensor
+from dispatchtorch.tensor.tensor import Tensor
 
 __all__ = ["Binomial"]
 
@@ -60,7 +60,7 @@ class Binomial(Odds):
     def variance(self) -> Tensor:
         return self.total_count * self.probs * (1 - self.probs)
 
-    def sample(self, sample_shape: Shape = Size()) -> Tensor:
+    def sample(self, sample_shape: Shape = ()) -> Tensor:
         shape = self._extended_shape(sample_shape)
         with no_grad():
             return ops.binomial(self.total_count.expand(shape), self.probs.expand(shape))

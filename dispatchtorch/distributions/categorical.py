@@ -63,10 +63,11 @@ class Categorical(Chances):
     def variance(self) -> Tensor:
         return self._undefined()
 
-    def sample(self, sample_shape: Shape = Size()) -> Tensor:
+    def sample(self, sample_shape: Shape = ()) -> Tensor:
         shape = Size(sample_shape)
         rows = self.probs.reshape((-1, self._num_events))
-        return ops.multinomial(rows.detach(), shape.numel(), True).T.reshape(self._extended_shape(shape))
+        result: Tensor = ops.multinomial(rows.detach(), shape.numel(), True).T.reshape(self._extended_shape(shape))
+        return result
 
     def log_prob(self, value: Tensor) -> Tensor:
         if self._validate_args:

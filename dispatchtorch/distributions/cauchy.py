@@ -8,7 +8,7 @@ from typing import Any
 from dispatchtorch.distributions import constraints
 from dispatchtorch.distributions.location import LocationScale
 from dispatchtorch.distributions.table import Shape, Value, ops
-from dispatchtorch.tensor.tensor import Size, Tensor
+from dispatchtorch.tensor.tensor import Tensor
 
 __all__ = ["Cauchy"]
 
@@ -37,7 +37,7 @@ class Cauchy(LocationScale):
     def variance(self) -> Tensor:
         return self._everywhere(math.inf)
 
-    def rsample(self, sample_shape: Shape = Size()) -> Tensor:
+    def rsample(self, sample_shape: Shape = ()) -> Tensor:
         z = self.loc.new_empty(self._extended_shape(sample_shape)).cauchy_()
         return self.loc + z * self.scale
 

@@ -1,7 +1,7 @@
 """torch.distributions.constraints: regions of values, each of which can tell whether a value lies in it.
 
-``check`` returns a bool tensor with the value's shape less the constraint's ``event_dim`` last dimensions. Must not know:
-distributions and transforms.
+``check`` returns a bool tensor with the value's shape less the constraint's ``event_dim`` last dimensions.
+Must not know: distributions and transforms.
 """
 
 from __future__ import annotations
@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from dispatchtorch import linalg
 from dispatchtorch._base.dtypes import bool_
 from dispatchtorch._base.limits import finfo
-from dispatchtorch.distributions.table import ops
+from dispatchtorch.distributions.table import linalg, ops
 from dispatchtorch.tensor.tensor import Tensor
 
 __all__ = [
@@ -47,13 +46,13 @@ class _Dependent(Constraint):
         super().__init__()
 
     @property
-    def is_discrete(self) -> Any:  # type: ignore[override]  # a fact of the class elsewhere, computed here
+    def is_discrete(self) -> Any:
         if self._is_discrete is NotImplemented:
             raise NotImplementedError(".is_discrete cannot be determined statically")
         return self._is_discrete
 
     @property
-    def event_dim(self) -> Any:  # type: ignore[override]  # a fact of the class elsewhere, computed here
+    def event_dim(self) -> Any:
         if self._event_dim is NotImplemented:
             raise NotImplementedError(".event_dim cannot be determined statically")
         return self._event_dim
@@ -115,11 +114,11 @@ class _IndependentConstraint(Constraint):
         super().__init__()
 
     @property
-    def is_discrete(self) -> Any:  # type: ignore[override]  # a fact of the class elsewhere, computed here
+    def is_discrete(self) -> Any:
         return self.base_constraint.is_discrete
 
     @property
-    def event_dim(self) -> Any:  # type: ignore[override]  # a fact of the class elsewhere, computed here
+    def event_dim(self) -> Any:
         return self.base_constraint.event_dim + self.reinterpreted_batch_ndims
 
     def check(self, value: Any) -> Any:
@@ -140,11 +139,11 @@ class MixtureSameFamilyConstraint(Constraint):
         super().__init__()
 
     @property
-    def is_discrete(self) -> Any:  # type: ignore[override]  # a fact of the class elsewhere, computed here
+    def is_discrete(self) -> Any:
         return self.base_constraint.is_discrete
 
     @property
-    def event_dim(self) -> Any:  # type: ignore[override]  # a fact of the class elsewhere, computed here
+    def event_dim(self) -> Any:
         return self.base_constraint.event_dim
 
     def check(self, value: Any) -> Any:
@@ -381,7 +380,7 @@ class _Sequence(Constraint):
     dim: int
 
     @property
-    def is_discrete(self) -> Any:  # type: ignore[override]  # a fact of the class elsewhere, computed here
+    def is_discrete(self) -> Any:
         return any(c.is_discrete for c in self.cseq)
 
 
@@ -399,7 +398,7 @@ class _Cat(_Sequence):
         super().__init__()
 
     @property
-    def event_dim(self) -> Any:  # type: ignore[override]  # a fact of the class elsewhere, computed here
+    def event_dim(self) -> Any:
         return max(c.event_dim for c in self.cseq)
 
     def check(self, value: Any) -> Any:
@@ -423,7 +422,7 @@ class _Stack(_Sequence):
         super().__init__()
 
     @property
-    def event_dim(self) -> Any:  # type: ignore[override]  # a fact of the class elsewhere, computed here
+    def event_dim(self) -> Any:
         dim = max(c.event_dim for c in self.cseq)
         return dim + 1 if self.dim + dim < 0 else dim
 

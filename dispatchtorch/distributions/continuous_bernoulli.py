@@ -96,11 +96,11 @@ class ContinuousBernoulli(Odds, ExponentialFamily):
         x = (self.probs - 0.5) ** 2
         return ops.where(self._outside(), closed, 1.0 / 12.0 - (1.0 / 15.0 - 128.0 / 945.0 * x) * x)
 
-    def sample(self, sample_shape: Shape = Size()) -> Tensor:
+    def sample(self, sample_shape: Shape = ()) -> Tensor:
         with no_grad():
             return self.rsample(sample_shape)
 
-    def rsample(self, sample_shape: Shape = Size()) -> Tensor:
+    def rsample(self, sample_shape: Shape = ()) -> Tensor:
         return self.icdf(uniform_like(self.probs, self._extended_shape(sample_shape)))
 
     def log_prob(self, value: Tensor) -> Tensor:

@@ -8,13 +8,13 @@ from dispatchtorch.distributions import constraints
 from dispatchtorch.distributions.exp_family import ExponentialFamily
 from dispatchtorch.distributions.table import Shape, ops
 from dispatchtorch.ops.implicit import dirichlet_rsample
-from dispatchtorch.tensor.tensor import Size, Tensor
+from dispatchtorch.tensor.tensor import Tensor
 
 __all__ = ["Dirichlet"]
 
 
 class Dirichlet(ExponentialFamily):
-    """Vectors of nonnegative numbers with sum 1, of density proportional to the product of ``x**(concentration - 1)``."""
+    """Points of the simplex, of density proportional to the product of ``x**(concentration - 1)``."""
 
     arg_constraints = {  # noqa: RUF012 - torch's attribute
         "concentration": constraints.independent(constraints.positive, 1)
@@ -32,7 +32,7 @@ class Dirichlet(ExponentialFamily):
     def expand(self, batch_shape: Shape, _instance: Any = None) -> Any:
         return self._grown(Dirichlet, _instance, batch_shape, "concentration")
 
-    def rsample(self, sample_shape: Shape = Size()) -> Tensor:
+    def rsample(self, sample_shape: Shape = ()) -> Tensor:
         return dirichlet_rsample(self.concentration.expand(self._extended_shape(sample_shape)))
 
     def log_prob(self, value: Tensor) -> Tensor:
@@ -61,12 +61,13 @@ class Dirichlet(ExponentialFamily):
     def entropy(self) -> Tensor:
         a, k = self.concentration, self.concentration.size(-1)
         total = a.sum(-1)
-        return (
+        result: Tensor = (
             ops.lgamma(a).sum(-1)
             - ops.lgamma(total)
             - (k - total) * ops.digamma(total)
             - ((a - 1.0) * ops.digamma(a)).sum(-1)
         )
+        return result
 
     @property
     def _natural_params(self) -> tuple[Tensor, ...]:

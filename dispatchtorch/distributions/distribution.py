@@ -31,9 +31,7 @@ class Distribution:
             raise ValueError
         Distribution._validate_args = value
 
-    def __init__(
-        self, batch_shape: Shape = Size(), event_shape: Shape = Size(), validate_args: bool | None = None
-    ) -> None:
+    def __init__(self, batch_shape: Shape = (), event_shape: Shape = (), validate_args: bool | None = None) -> None:
         self._batch_shape = Size(batch_shape)
         self._event_shape = Size(event_shape)
         if validate_args is not None:
@@ -132,12 +130,12 @@ class Distribution:
         """The standard deviation."""
         return self.variance.sqrt()
 
-    def sample(self, sample_shape: Shape = Size()) -> Tensor:
+    def sample(self, sample_shape: Shape = ()) -> Tensor:
         """Returns ``sample_shape`` draws of the batch, without a history."""
         with no_grad():
             return self.rsample(sample_shape)
 
-    def rsample(self, sample_shape: Shape = Size()) -> Tensor:
+    def rsample(self, sample_shape: Shape = ()) -> Tensor:
         """Returns draws through which gradients reach the parameters."""
         raise NotImplementedError
 
@@ -172,7 +170,7 @@ class Distribution:
         """Returns the exponential of the entropy."""
         return ops.exp(self.entropy())
 
-    def _extended_shape(self, sample_shape: Shape = Size()) -> Size:
+    def _extended_shape(self, sample_shape: Shape = ()) -> Size:
         """Returns the shape of a sample."""
         return Size((*sample_shape, *self._batch_shape, *self._event_shape))
 

@@ -21,7 +21,7 @@ _KL_REGISTRY: Final[dict[tuple[type[Any], type[Any]], Formula]] = {}  # as enter
 _KL_MEMOIZE: Final[dict[tuple[type[Any], type[Any]], Any]] = {}  # as found
 
 
-def register_kl(type_p: type[Any], type_q: type[Any]) -> Callable[[Formula], Formula]:
+def register_kl(type_p: Any, type_q: Any) -> Callable[[Formula], Formula]:
     """Returns a decorator that enters a formula for a pair of classes and their subclasses."""
     for name, kind in (("type_p", type_p), ("type_q", type_q)):
         if not isinstance(kind, type) and issubclass(kind, Distribution):

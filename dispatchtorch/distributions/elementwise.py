@@ -32,7 +32,7 @@ class _Rising(Transform):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, type(self))
 
-    __hash__ = None  # type: ignore[assignment]  # as torch's: equal ones need not be the same
+    __hash__ = None
 
 
 class ExpTransform(_Rising):
@@ -72,7 +72,7 @@ class PowerTransform(Transform):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, PowerTransform) and bool(self.exponent.eq(other.exponent).all().item())
 
-    __hash__ = None  # type: ignore[assignment]  # as torch's: equal ones need not be the same
+    __hash__ = None
 
     def _call(self, x: Tensor) -> Tensor:
         return x.pow(self.exponent)
@@ -155,7 +155,7 @@ class AbsTransform(Transform):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, AbsTransform)
 
-    __hash__ = None  # type: ignore[assignment]  # as torch's: equal ones need not be the same
+    __hash__ = None
 
     def _call(self, x: Tensor) -> Tensor:
         return x.abs()
@@ -195,7 +195,7 @@ class AffineTransform(Transform):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, AffineTransform) and _same(self.loc, other.loc) and _same(self.scale, other.scale)
 
-    __hash__ = None  # type: ignore[assignment]  # as torch's: equal ones need not be the same
+    __hash__ = None
 
     @property
     def sign(self) -> Any:

@@ -1,6 +1,6 @@
 """torch.distributions.exp_family: distributions of the form exp(theta . t(x) - F(theta) + k(x)).
 
-The entropy, and divergences within a family, follow from the derivative of the log normaliser F by automatic differentiation.
+Entropies, and divergences within a family, follow from the log normaliser F by automatic differentiation.
 """
 
 from __future__ import annotations

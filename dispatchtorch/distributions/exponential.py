@@ -9,7 +9,7 @@ from dispatchtorch.distributions.exp_family import ExponentialFamily
 from dispatchtorch.distributions.location import shape_of
 from dispatchtorch.distributions.table import Shape, Value, ops
 from dispatchtorch.distributions.utils import broadcast_all
-from dispatchtorch.tensor.tensor import Size, Tensor
+from dispatchtorch.tensor.tensor import Tensor
 
 __all__ = ["Exponential"]
 
@@ -45,7 +45,7 @@ class Exponential(ExponentialFamily):
     def variance(self) -> Tensor:
         return self.rate.pow(-2)
 
-    def rsample(self, sample_shape: Shape = Size()) -> Tensor:
+    def rsample(self, sample_shape: Shape = ()) -> Tensor:
         return self.rate.new_empty(self._extended_shape(sample_shape)).exponential_() / self.rate
 
     def log_prob(self, value: Tensor) -> Tensor:

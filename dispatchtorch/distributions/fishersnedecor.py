@@ -12,7 +12,7 @@ from dispatchtorch.distributions.gamma import Gamma
 from dispatchtorch.distributions.location import shape_of
 from dispatchtorch.distributions.table import Shape, Value
 from dispatchtorch.distributions.utils import broadcast_all
-from dispatchtorch.tensor.tensor import Size, Tensor
+from dispatchtorch.tensor.tensor import Tensor
 
 __all__ = ["FisherSnedecor"]
 
@@ -51,7 +51,7 @@ class FisherSnedecor(Distribution):
         df2 = self.df2.masked_fill(self.df2 <= 4, math.nan)
         return 2 * df2.pow(2) * (self.df1 + df2 - 2) / (self.df1 * (df2 - 2).pow(2) * (df2 - 4))
 
-    def rsample(self, sample_shape: Shape = Size()) -> Tensor:
+    def rsample(self, sample_shape: Shape = ()) -> Tensor:
         shape = self._extended_shape(sample_shape)
         above = self._gamma1.rsample(sample_shape).view(shape)
         below = self._gamma2.rsample(sample_shape).view(shape)

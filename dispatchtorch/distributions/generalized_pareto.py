@@ -10,7 +10,7 @@ from dispatchtorch.distributions.distribution import Distribution
 from dispatchtorch.distributions.location import shape_of
 from dispatchtorch.distributions.table import Shape, Value, ops, uniform_like
 from dispatchtorch.distributions.utils import broadcast_all
-from dispatchtorch.tensor.tensor import Size, Tensor
+from dispatchtorch.tensor.tensor import Tensor
 
 __all__ = ["GeneralizedPareto"]
 
@@ -46,7 +46,7 @@ class GeneralizedPareto(Distribution):
     def _z(self, x: Tensor) -> Tensor:
         return (x - self.loc) / self.scale
 
-    def rsample(self, sample_shape: Shape = Size()) -> Tensor:
+    def rsample(self, sample_shape: Shape = ()) -> Tensor:
         return self.icdf(uniform_like(self.loc, self._extended_shape(sample_shape)))
 
     def log_prob(self, value: Tensor) -> Tensor:

@@ -50,7 +50,7 @@ class Geometric(Odds):
     def variance(self) -> Tensor:
         return (1.0 / self.probs - 1.0) / self.probs
 
-    def sample(self, sample_shape: Shape = Size()) -> Tensor:
+    def sample(self, sample_shape: Shape = ()) -> Tensor:
         with no_grad():
             u = uniform_like(self.probs, self._extended_shape(sample_shape), finfo(self.probs.dtype).tiny)
             return (u.log() / (-self.probs).log1p()).floor()

@@ -8,7 +8,7 @@ from dispatchtorch.distributions import constraints
 from dispatchtorch.distributions.distribution import Distribution
 from dispatchtorch.distributions.table import Shape
 from dispatchtorch.distributions.utils import _sum_rightmost
-from dispatchtorch.tensor.tensor import Size, Tensor
+from dispatchtorch.tensor.tensor import Tensor
 
 __all__ = ["Independent"]
 
@@ -46,11 +46,11 @@ class Independent(Distribution, Generic[D]):
         return self._settled(new, batch_shape, self.event_shape)
 
     @property
-    def has_rsample(self) -> Any:  # type: ignore[override]  # a fact of the class elsewhere, computed here
+    def has_rsample(self) -> Any:
         return self.base_dist.has_rsample
 
     @property
-    def has_enumerate_support(self) -> Any:  # type: ignore[override]  # a fact of the class elsewhere, computed here
+    def has_enumerate_support(self) -> Any:
         return False if self.reinterpreted_batch_ndims > 0 else self.base_dist.has_enumerate_support
 
     @constraints.dependent_property
@@ -71,10 +71,10 @@ class Independent(Distribution, Generic[D]):
     def variance(self) -> Tensor:
         return self.base_dist.variance
 
-    def sample(self, sample_shape: Shape = Size()) -> Tensor:
+    def sample(self, sample_shape: Shape = ()) -> Tensor:
         return self.base_dist.sample(sample_shape)
 
-    def rsample(self, sample_shape: Shape = Size()) -> Tensor:
+    def rsample(self, sample_shape: Shape = ()) -> Tensor:
         return self.base_dist.rsample(sample_shape)
 
     def log_prob(self, value: Tensor) -> Tensor:

@@ -53,13 +53,14 @@ def _bernoulli(p: Any, q: Any) -> Tensor:
 @register_kl(Beta, Beta)
 def _beta(p: Any, q: Any) -> Tensor:
     p1, p0, q1, q0 = p.concentration1, p.concentration0, q.concentration1, q.concentration0
-    return (
+    result: Tensor = (
         (q1.lgamma() + q0.lgamma() + (p1 + p0).lgamma())
         - (p1.lgamma() + p0.lgamma() + (q1 + q0).lgamma())
         + (p1 - q1) * ops.digamma(p1)
         + (p0 - q0) * ops.digamma(p0)
         + (q1 + q0 - (p1 + p0)) * ops.digamma(p1 + p0)
     )
+    return result
 
 
 @register_kl(Binomial, Binomial)
@@ -79,7 +80,8 @@ def _categorical(p: Any, q: Any) -> Tensor:
 @register_kl(ContinuousBernoulli, ContinuousBernoulli)
 def _continuous_bernoulli(p: Any, q: Any) -> Tensor:
     mine = p._log_norm() + ops.log1p(-p.probs)
-    return p.mean * (p.logits - q.logits) + mine - q._log_norm() - ops.log1p(-q.probs)
+    result: Tensor = p.mean * (p.logits - q.logits) + mine - q._log_norm() - ops.log1p(-q.probs)
+    return result
 
 
 @register_kl(Dirichlet, Dirichlet)
@@ -116,13 +118,14 @@ def _exponential_family(p: Any, q: Any) -> Tensor:
 
 @register_kl(Gamma, Gamma)
 def _gamma(p: Any, q: Any) -> Tensor:
-    return (
+    result: Tensor = (
         q.concentration * (p.rate / q.rate).log()
         + ops.lgamma(q.concentration)
         - ops.lgamma(p.concentration)
         + (p.concentration - q.concentration) * ops.digamma(p.concentration)
         + (q.rate - p.rate) * (p.concentration / p.rate)
     )
+    return result
 
 
 @register_kl(Gumbel, Gumbel)

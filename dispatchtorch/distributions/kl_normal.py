@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from dispatchtorch import linalg
 from dispatchtorch.distributions.divergence import register_kl
 from dispatchtorch.distributions.lowrank_multivariate_normal import (
     LowRankMultivariateNormal,
@@ -13,7 +12,7 @@ from dispatchtorch.distributions.lowrank_multivariate_normal import (
 )
 from dispatchtorch.distributions.multivariate_normal import MultivariateNormal
 from dispatchtorch.distributions.quadratic import half_log_det, mahalanobis, square_sum
-from dispatchtorch.distributions.table import ops
+from dispatchtorch.distributions.table import linalg, ops
 from dispatchtorch.tensor.tensor import Tensor
 
 __all__: list[str] = []

@@ -8,7 +8,7 @@ from dispatchtorch._base.limits import finfo
 from dispatchtorch.distributions import constraints
 from dispatchtorch.distributions.location import LocationScale
 from dispatchtorch.distributions.table import Shape, Value, ops, uniform_like
-from dispatchtorch.tensor.tensor import Size, Tensor
+from dispatchtorch.tensor.tensor import Tensor
 
 __all__ = ["Laplace"]
 
@@ -34,7 +34,7 @@ class Laplace(LocationScale):
     def stddev(self) -> Tensor:
         return (2**0.5) * self.scale
 
-    def rsample(self, sample_shape: Shape = Size()) -> Tensor:
+    def rsample(self, sample_shape: Shape = ()) -> Tensor:
         u = uniform_like(self.loc, self._extended_shape(sample_shape), finfo(self.loc.dtype).eps - 1, 1)
         return self.loc - self.scale * u.sign() * ops.log1p(-u.abs())
 

@@ -14,7 +14,7 @@ from dispatchtorch.distributions.beta import Beta
 from dispatchtorch.distributions.distribution import Distribution
 from dispatchtorch.distributions.table import Shape, Value, ops
 from dispatchtorch.distributions.utils import _standard_normal, broadcast_all
-from dispatchtorch.tensor.tensor import Size, Tensor
+from dispatchtorch.tensor.tensor import Tensor
 
 __all__ = ["LKJCholesky"]
 
@@ -42,7 +42,7 @@ class LKJCholesky(Distribution):
         new._beta = self._beta.expand((*batch_shape, self.dim))
         return new
 
-    def sample(self, sample_shape: Shape = Size()) -> Tensor:
+    def sample(self, sample_shape: Shape = ()) -> Tensor:
         squares = self._beta.sample(sample_shape).detach().unsqueeze(-1)
         normal = _standard_normal(self._extended_shape(sample_shape), squares).tril(-1)
         sphere = normal / normal.norm(dim=-1, keepdim=True)

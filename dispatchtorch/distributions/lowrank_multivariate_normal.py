@@ -8,13 +8,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from dispatchtorch import linalg
 from dispatchtorch.distributions import constraints
 from dispatchtorch.distributions.distribution import Distribution
 from dispatchtorch.distributions.quadratic import half_log_det, mahalanobis, product
-from dispatchtorch.distributions.table import Shape, ops
+from dispatchtorch.distributions.table import Shape, linalg, ops
 from dispatchtorch.distributions.utils import _standard_normal, lazy_property
-from dispatchtorch.tensor.tensor import Size, Tensor
+from dispatchtorch.tensor.tensor import Tensor
 
 __all__ = ["LowRankMultivariateNormal", "capacitance_tril", "lowrank_distance", "lowrank_log_det"]
 
@@ -90,7 +89,7 @@ class LowRankMultivariateNormal(Distribution):
         return self.loc
 
     @lazy_property
-    def variance(self) -> Tensor:  # type: ignore[override]  # kept once it is computed
+    def variance(self) -> Tensor:
         squares = self._unbroadcasted_cov_factor.pow(2).sum(-1) + self._unbroadcasted_cov_diag
         return squares.expand((*self._batch_shape, *self._event_shape))
 
@@ -113,7 +112,7 @@ class LowRankMultivariateNormal(Distribution):
         inner = linalg.solve_triangular(self._capacitance_tril, scaled, upper=False)
         return self._whole(ops.diag_embed(self._unbroadcasted_cov_diag.reciprocal()) - inner.mT @ inner)
 
-    def rsample(self, sample_shape: Shape = Size()) -> Tensor:
+    def rsample(self, sample_shape: Shape = ()) -> Tensor:
         shape = self._extended_shape(sample_shape)
         along = _standard_normal((*shape[:-1], self.cov_factor.shape[-1]), self.loc)
         alone = _standard_normal(shape, self.loc)
@@ -125,9 +124,11 @@ class LowRankMultivariateNormal(Distribution):
         diagonal, inner = self._unbroadcasted_cov_diag, self._capacitance_tril
         distance = lowrank_distance(self._unbroadcasted_cov_factor, diagonal, value - self.loc, inner)
         constant = self._event_shape[0] * math.log(2 * math.pi)
-        return -0.5 * (constant + lowrank_log_det(diagonal, inner) + distance)
+        result: Tensor = -0.5 * (constant + lowrank_log_det(diagonal, inner) + distance)
+        return result
 
     def entropy(self) -> Tensor:
         log_det = lowrank_log_det(self._unbroadcasted_cov_diag, self._capacitance_tril)
         constant = self._event_shape[0] * (1.0 + math.log(2 * math.pi))
-        return (0.5 * (constant + log_det)).expand(self._batch_shape)
+        result: Tensor = (0.5 * (constant + log_det)).expand(self._batch_shape)
+        return result

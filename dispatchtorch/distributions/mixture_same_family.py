@@ -9,7 +9,7 @@ from dispatchtorch.distributions import constraints
 from dispatchtorch.distributions.categorical import Categorical
 from dispatchtorch.distributions.distribution import Distribution
 from dispatchtorch.distributions.table import Shape, ops
-from dispatchtorch.tensor.tensor import Size, Tensor
+from dispatchtorch.tensor.tensor import Tensor
 
 __all__ = ["MixtureSameFamily"]
 
@@ -79,10 +79,11 @@ class MixtureSameFamily(Distribution):
         mine, weights = len(self.batch_shape), len(self.mixture_distribution.batch_shape)
         missing = 0 if weights == 1 else mine - weights
         shape = probs.shape
-        return probs.reshape((*shape[:-1], *[1] * missing, shape[-1], *[1] * self._event_ndims))  # type: ignore[no-any-return]  # a lazy tensor
+        return probs.reshape((*shape[:-1], *[1] * missing, shape[-1], *[1] * self._event_ndims))
 
     def _over_components(self, x: Tensor) -> Tensor:
-        return x.unsqueeze(-1 - self._event_ndims)
+        result: Tensor = x.unsqueeze(-1 - self._event_ndims)
+        return result
 
     @property
     def mean(self) -> Tensor:
@@ -106,7 +107,7 @@ class MixtureSameFamily(Distribution):
         weights = ops.log_softmax(self.mixture_distribution.logits, dim=-1)
         return ops.logsumexp(inner + weights, dim=-1)
 
-    def sample(self, sample_shape: Shape = Size()) -> Tensor:
+    def sample(self, sample_shape: Shape = ()) -> Tensor:
         with no_grad():
             dim = len(sample_shape) + len(self.batch_shape)
             chosen = self.mixture_distribution.sample(sample_shape)

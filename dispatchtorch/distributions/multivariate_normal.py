@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from dispatchtorch import linalg
 from dispatchtorch.distributions import constraints
 from dispatchtorch.distributions.distribution import Distribution
 from dispatchtorch.distributions.quadratic import half_log_det, mahalanobis, precision_to_scale_tril, product
-from dispatchtorch.distributions.table import Shape, ops
+from dispatchtorch.distributions.table import Shape, linalg, ops
 from dispatchtorch.distributions.utils import _standard_normal, lazy_property
 from dispatchtorch.tensor.sizes import broadcast_shapes
 from dispatchtorch.tensor.tensor import Size, Tensor
@@ -102,7 +101,7 @@ class MultivariateNormal(Distribution):
         squares = self._unbroadcasted_scale_tril.pow(2).sum(-1)
         return squares.expand((*self._batch_shape, *self._event_shape))
 
-    def rsample(self, sample_shape: Shape = Size()) -> Tensor:
+    def rsample(self, sample_shape: Shape = ()) -> Tensor:
         z = _standard_normal(self._extended_shape(sample_shape), self.loc)
         return self.loc + product(self._unbroadcasted_scale_tril, z)
 
@@ -111,8 +110,10 @@ class MultivariateNormal(Distribution):
             self._validate_sample(value)
         distance = mahalanobis(self._unbroadcasted_scale_tril, value - self.loc)
         constant = self._event_shape[0] * math.log(2 * math.pi)
-        return -0.5 * (constant + distance) - half_log_det(self._unbroadcasted_scale_tril)
+        result: Tensor = -0.5 * (constant + distance) - half_log_det(self._unbroadcasted_scale_tril)
+        return result
 
     def entropy(self) -> Tensor:
         constant = 0.5 * self._event_shape[0] * (1.0 + math.log(2 * math.pi))
-        return (constant + half_log_det(self._unbroadcasted_scale_tril)).expand(self._batch_shape)
+        result: Tensor = (constant + half_log_det(self._unbroadcasted_scale_tril)).expand(self._batch_shape)
+        return result

@@ -11,7 +11,7 @@ from dispatchtorch.distributions.odds import Odds, only_one
 from dispatchtorch.distributions.table import Shape, Value, ops
 from dispatchtorch.distributions.utils import broadcast_all, lazy_property
 from dispatchtorch.ops.activation import log_sigmoid
-from dispatchtorch.tensor.tensor import Size, Tensor
+from dispatchtorch.tensor.tensor import Tensor
 
 __all__ = ["NegativeBinomial"]
 
@@ -57,7 +57,7 @@ class NegativeBinomial(Odds):
     def _gamma(self) -> Gamma:
         return Gamma(concentration=self.total_count, rate=ops.exp(-self.logits), validate_args=False)
 
-    def sample(self, sample_shape: Shape = Size()) -> Tensor:
+    def sample(self, sample_shape: Shape = ()) -> Tensor:
         with no_grad():
             return ops.poisson(self._gamma.sample(sample_shape))
 

@@ -11,7 +11,7 @@ from dispatchtorch.distributions.exp_family import ExponentialFamily
 from dispatchtorch.distributions.location import LocationScale
 from dispatchtorch.distributions.table import Shape, Value, ops
 from dispatchtorch.distributions.utils import _standard_normal
-from dispatchtorch.tensor.tensor import Size, Tensor
+from dispatchtorch.tensor.tensor import Tensor
 
 __all__ = ["Normal"]
 
@@ -42,12 +42,12 @@ class Normal(LocationScale, ExponentialFamily):
     def variance(self) -> Tensor:
         return self.stddev.pow(2)
 
-    def sample(self, sample_shape: Shape = Size()) -> Tensor:
+    def sample(self, sample_shape: Shape = ()) -> Tensor:
         shape = self._extended_shape(sample_shape)
         with no_grad():
             return ops.normal(self.loc.expand(shape), self.scale.expand(shape))
 
-    def rsample(self, sample_shape: Shape = Size()) -> Tensor:
+    def rsample(self, sample_shape: Shape = ()) -> Tensor:
         return self.loc + _standard_normal(self._extended_shape(sample_shape), self.loc) * self.scale
 
     def log_prob(self, value: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""What distributions of chances share: the parameter is ``probs`` or ``logits``, and the other is computed when asked for.
+"""What distributions of chances share: the parameter is ``probs`` or ``logits``, and the other is computed on demand.
 
 Must not know: which distributions there are.
 """
@@ -22,7 +22,7 @@ def only_one(probs: Any, logits: Any) -> None:
 
 
 class Chances(Distribution):
-    """A distribution with probabilities or log probabilities, of two outcomes or of as many as the last dimension has."""
+    """Probabilities or log probabilities, of two outcomes or of as many as the last dimension has."""
 
     _is_binary = False
 
@@ -42,7 +42,8 @@ class Chances(Distribution):
     @property
     def param_shape(self) -> Size:
         """The shape of the parameter."""
-        return self._param.size()
+        result: Size = self._param.size()
+        return result
 
     def _new(self, *args: Any, **kwargs: Any) -> Tensor:
         return self._param.new_empty(*args, **kwargs)

@@ -73,7 +73,7 @@ class OneHotCategorical(Distribution):
         places = indices.unsqueeze(-1)
         return ops.zeros_like(like).expand((*indices.shape, like.shape[-1])).scatter(-1, places, 1)
 
-    def sample(self, sample_shape: Shape = Size()) -> Tensor:
+    def sample(self, sample_shape: Shape = ()) -> Tensor:
         return self._marked(self._categorical.sample(sample_shape), self.probs.detach())
 
     def log_prob(self, value: Tensor) -> Tensor:
@@ -96,6 +96,6 @@ class OneHotCategoricalStraightThrough(OneHotCategorical):
 
     has_rsample = True
 
-    def rsample(self, sample_shape: Shape = Size()) -> Tensor:
+    def rsample(self, sample_shape: Shape = ()) -> Tensor:
         samples = self.sample(sample_shape)
         return samples + (self.probs - self.probs.detach())

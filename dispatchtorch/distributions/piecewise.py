@@ -82,7 +82,7 @@ class CatTransform(Transform):
         return ops.cat(logs, dim=dim) if dim < 0 else sum(logs[1:], logs[0])
 
     @property
-    def bijective(self) -> Any:  # type: ignore[override]  # a fact of the class elsewhere, computed here
+    def bijective(self) -> Any:
         return all(t.bijective for t in self.transforms)
 
     @constraints.dependent_property
@@ -131,7 +131,7 @@ class StackTransform(Transform):
         return ops.stack(logs, dim=self.dim)
 
     @property
-    def bijective(self) -> Any:  # type: ignore[override]  # a fact of the class elsewhere, computed here
+    def bijective(self) -> Any:
         return all(t.bijective for t in self.transforms)
 
     @constraints.dependent_property
@@ -155,7 +155,7 @@ class CumulativeDistributionTransform(Transform):
         self.distribution = distribution
 
     @property
-    def domain(self) -> Any:  # type: ignore[override]  # a fact of the class elsewhere, computed here
+    def domain(self) -> Any:
         return self.distribution.support
 
     def _call(self, x: Tensor) -> Tensor:

@@ -5,8 +5,7 @@ Must not know: distributions.
 
 from __future__ import annotations
 
-from dispatchtorch import linalg
-from dispatchtorch.distributions.table import ops
+from dispatchtorch.distributions.table import linalg, ops
 from dispatchtorch.tensor.tensor import Tensor
 
 __all__ = ["half_log_det", "mahalanobis", "precision_to_scale_tril", "product", "square_sum"]

@@ -11,7 +11,7 @@ from dispatchtorch.distributions.table import Shape, Value, uniform_like
 from dispatchtorch.distributions.transformed_distribution import TransformedDistribution
 from dispatchtorch.distributions.transforms import SigmoidTransform
 from dispatchtorch.distributions.utils import broadcast_all, clamp_probs
-from dispatchtorch.tensor.tensor import Size, Tensor
+from dispatchtorch.tensor.tensor import Tensor
 
 __all__ = ["LogitRelaxedBernoulli", "RelaxedBernoulli"]
 
@@ -43,7 +43,7 @@ class LogitRelaxedBernoulli(Odds):
         new.temperature = self.temperature
         return super().expand(batch_shape, new)
 
-    def rsample(self, sample_shape: Shape = Size()) -> Tensor:
+    def rsample(self, sample_shape: Shape = ()) -> Tensor:
         shape = self._extended_shape(sample_shape)
         probs = clamp_probs(self.probs.expand(shape))
         u = clamp_probs(uniform_like(probs, shape))

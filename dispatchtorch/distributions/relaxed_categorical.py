@@ -61,7 +61,7 @@ class ExpRelaxedCategorical(Distribution):
         found: Tensor = self._categorical.probs
         return found
 
-    def rsample(self, sample_shape: Shape = Size()) -> Tensor:
+    def rsample(self, sample_shape: Shape = ()) -> Tensor:
         u = clamp_probs(uniform_like(self.logits, self._extended_shape(sample_shape)))
         gumbels = -((-(u.log())).log())
         scores = (self.logits + gumbels) / self.temperature

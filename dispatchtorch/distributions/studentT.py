@@ -10,7 +10,7 @@ from dispatchtorch.distributions.chi2 import Chi2
 from dispatchtorch.distributions.distribution import Distribution
 from dispatchtorch.distributions.table import Shape, Value, ops
 from dispatchtorch.distributions.utils import _standard_normal, broadcast_all
-from dispatchtorch.tensor.tensor import Size, Tensor
+from dispatchtorch.tensor.tensor import Tensor
 
 __all__ = ["StudentT"]
 
@@ -50,7 +50,7 @@ class StudentT(Distribution):
         wide = ops.where(self.df > 2, finite, ops.full_like(finite, math.inf))
         return wide.masked_fill(self.df <= 1, math.nan)
 
-    def rsample(self, sample_shape: Shape = Size()) -> Tensor:
+    def rsample(self, sample_shape: Shape = ()) -> Tensor:
         x = _standard_normal(self._extended_shape(sample_shape), self.df)
         z = self._chi2.rsample(sample_shape)
         return self.loc + self.scale * (x * ops.rsqrt(z / self.df))

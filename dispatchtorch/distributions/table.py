@@ -6,13 +6,15 @@ Knows names only: which functions there are is the table's matter.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import Final, TypeAlias, cast
 
+from dispatchtorch import linalg as _linalg
 from dispatchtorch import ops as _families  # noqa: F401 - importing them declares every op
+from dispatchtorch import special as _special
 from dispatchtorch.dispatch.table import FUNCTIONS
 from dispatchtorch.tensor.tensor import Tensor
 
-__all__ = ["Number", "Shape", "Value", "ops", "uniform_like"]
+__all__ = ["Number", "Shape", "Value", "linalg", "ops", "special", "uniform_like"]
 
 Number: TypeAlias = int | float
 Shape: TypeAlias = Sequence[int]
@@ -34,7 +36,9 @@ class _Table:
         return found
 
 
-ops = _Table()
+ops: Final = _Table()
+linalg: Final = cast(_Table, _linalg)
+special: Final = cast(_Table, _special)
 
 
 def uniform_like(t: Tensor, shape: Shape, low: float = 0.0, high: float = 1.0) -> Tensor:

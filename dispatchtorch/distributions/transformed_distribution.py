@@ -78,14 +78,14 @@ class TransformedDistribution(Distribution):
         return constraints.independent(last, missing) if missing > 0 else last
 
     @property
-    def has_rsample(self) -> Any:  # type: ignore[override]  # a fact of the class elsewhere, computed here
+    def has_rsample(self) -> Any:
         return self.base_dist.has_rsample
 
-    def sample(self, sample_shape: Shape = Size()) -> Tensor:
+    def sample(self, sample_shape: Shape = ()) -> Tensor:
         with no_grad():
             return self._sent(self.base_dist.sample(sample_shape))
 
-    def rsample(self, sample_shape: Shape = Size()) -> Tensor:
+    def rsample(self, sample_shape: Shape = ()) -> Tensor:
         return self._sent(self.base_dist.rsample(sample_shape))
 
     def _sent(self, x: Tensor) -> Tensor:

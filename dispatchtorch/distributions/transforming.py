@@ -1,6 +1,6 @@
 """What a transform is: a map between supports with an inverse, a log determinant and a memory of its last call.
 
-Also what transforms are made of other transforms: inverses, compositions, transforms of whole events. Must not know: formulas.
+Also what is made of other transforms: inverses, compositions, transforms of whole events. Must not know: formulas.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ class _InverseTransform(Transform):
         return self._inv.domain
 
     @property
-    def bijective(self) -> Any:  # type: ignore[override]  # a fact of the class elsewhere, computed here
+    def bijective(self) -> Any:
         return self._inv.bijective
 
     @property
@@ -151,7 +151,7 @@ class _InverseTransform(Transform):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _InverseTransform) and self._inv == other._inv
 
-    __hash__ = None  # type: ignore[assignment]  # as torch's: equal ones need not be the same
+    __hash__ = None
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._inv!r})"
@@ -185,7 +185,7 @@ class ComposeTransform(Transform):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ComposeTransform) and self.parts == other.parts
 
-    __hash__ = None  # type: ignore[assignment]  # as torch's: equal ones need not be the same
+    __hash__ = None
 
     @constraints.dependent_property(is_discrete=False)
     def domain(self) -> Any:
@@ -285,7 +285,7 @@ class IndependentTransform(Transform):
         return constraints.independent(self.base_transform.codomain, self.reinterpreted_batch_ndims)
 
     @property
-    def bijective(self) -> Any:  # type: ignore[override]  # a fact of the class elsewhere, computed here
+    def bijective(self) -> Any:
         return self.base_transform.bijective
 
     @property

@@ -9,7 +9,7 @@ from dispatchtorch.distributions.distribution import Distribution
 from dispatchtorch.distributions.location import shape_of
 from dispatchtorch.distributions.table import Shape, Value, ops, uniform_like
 from dispatchtorch.distributions.utils import broadcast_all
-from dispatchtorch.tensor.tensor import Size, Tensor
+from dispatchtorch.tensor.tensor import Tensor
 
 __all__ = ["Uniform"]
 
@@ -54,7 +54,7 @@ class Uniform(Distribution):
     def variance(self) -> Tensor:
         return (self.high - self.low).pow(2) / 12
 
-    def rsample(self, sample_shape: Shape = Size()) -> Tensor:
+    def rsample(self, sample_shape: Shape = ()) -> Tensor:
         u = uniform_like(self.low, self._extended_shape(sample_shape))
         return self.low + u * (self.high - self.low)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import update_wrapper
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from dispatchtorch._base.dtypes import get_default_dtype
 from dispatchtorch._base.limits import finfo
@@ -74,23 +74,26 @@ def probs_to_logits(probs: Tensor, is_binary: bool = False) -> Tensor:
     return ops.log(inside) - ops.log1p(-inside) if is_binary else ops.log(inside)
 
 
-class lazy_property:
+R = TypeVar("R", covariant=True)
+
+
+class lazy_property(Generic[R]):
     """An attribute computed when first read and kept in the instance from then on."""
 
-    def __init__(self, wrapped: Callable[[Any], Any]) -> None:
+    def __init__(self, wrapped: Callable[[Any], R]) -> None:
         self.wrapped = wrapped
         update_wrapper(self, wrapped)  # type: ignore[arg-type]  # takes any object
 
-    def __get__(self, instance: Any, obj_type: Any = None) -> Any:
+    def __get__(self, instance: Any, obj_type: Any = None) -> R:
         if instance is None:
-            return _lazy_property_and_property(self.wrapped)
+            return _lazy_property_and_property(self.wrapped)  # type: ignore[return-value]  # seen from the class
         with enable_grad():
             value = self.wrapped(instance)
         setattr(instance, self.wrapped.__name__, value)
         return value
 
 
-class _lazy_property_and_property(lazy_property, property):
+class _lazy_property_and_property(lazy_property[Any], property):
     """What a lazy attribute looks like from its class: both kinds of property."""
 
     def __init__(self, wrapped: Callable[[Any], Any]) -> None:
@@ -117,6 +120,6 @@ def vec_to_tril_matrix(vec: Tensor, diag: int = 0) -> Tensor:
         )
     size = round(n)
     rows, columns = ops.tril_indices(size, size, diag, device=vec.device)
-    flat = vec.new_zeros((*vec.shape[:-1], size * size))
-    places = (rows * size + columns).expand(vec.shape)
-    return flat.scatter(-1, places, vec).reshape((*vec.shape[:-1], size, size))
+    matrix = vec.new_zeros((*vec.shape[:-1], size, size))
+    matrix[..., rows, columns] = vec
+    return matrix

@@ -8,11 +8,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from dispatchtorch import linalg
 from dispatchtorch._base.limits import finfo
 from dispatchtorch.distributions import constraints
 from dispatchtorch.distributions.elementwise import clipped_sigmoid
-from dispatchtorch.distributions.table import Shape, ops
+from dispatchtorch.distributions.table import Shape, linalg, ops
 from dispatchtorch.distributions.transforming import Transform
 from dispatchtorch.distributions.utils import tril_matrix_to_vec, vec_to_tril_matrix
 from dispatchtorch.ops.activation import log_sigmoid, softplus
@@ -129,11 +128,12 @@ class SoftmaxTransform(Transform):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, SoftmaxTransform)
 
-    __hash__ = None  # type: ignore[assignment]  # as torch's: equal ones need not be the same
+    __hash__ = None
 
     def _call(self, x: Tensor) -> Tensor:
         weights = (x - x.max(-1, True)[0]).exp()
-        return weights / weights.sum(-1, True)
+        result: Tensor = weights / weights.sum(-1, True)
+        return result
 
     def _inverse(self, y: Tensor) -> Tensor:
         return y.log()
@@ -160,12 +160,13 @@ class StickBreakingTransform(Transform):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, StickBreakingTransform)
 
-    __hash__ = None  # type: ignore[assignment]  # as torch's: equal ones need not be the same
+    __hash__ = None
 
     def _log_left(self, x: Tensor) -> Tensor:
         """Returns the logarithm of how many pieces are to come, at each of x's places."""
         n = x.shape[-1]
-        return (n + 1 - x.new_ones(n).cumsum(-1)).log()
+        result: Tensor = (n + 1 - x.new_ones(n).cumsum(-1)).log()
+        return result
 
     def _call(self, x: Tensor) -> Tensor:
         z = clipped_sigmoid(x - self._log_left(x))
@@ -201,7 +202,7 @@ class LowerCholeskyTransform(Transform):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, LowerCholeskyTransform)
 
-    __hash__ = None  # type: ignore[assignment]  # as torch's: equal ones need not be the same
+    __hash__ = None
 
     def _call(self, x: Tensor) -> Tensor:
         return x.tril(-1) + x.diagonal(dim1=-2, dim2=-1).exp().diag_embed()
@@ -219,11 +220,12 @@ class PositiveDefiniteTransform(Transform):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, PositiveDefiniteTransform)
 
-    __hash__ = None  # type: ignore[assignment]  # as torch's: equal ones need not be the same
+    __hash__ = None
 
     def _call(self, x: Tensor) -> Tensor:
         factor = LowerCholeskyTransform()(x)
-        return factor @ factor.mT
+        result: Tensor = factor @ factor.mT
+        return result
 
     def _inverse(self, y: Tensor) -> Tensor:
         return LowerCholeskyTransform().inv(linalg.cholesky(y))

@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from dispatchtorch import special
 from dispatchtorch._base.dtypes import bool_, float64
 from dispatchtorch.autograd.grad_mode import no_grad
 from dispatchtorch.distributions import constraints
 from dispatchtorch.distributions.distribution import Distribution
-from dispatchtorch.distributions.table import Shape, Value, ops, uniform_like
+from dispatchtorch.distributions.table import Shape, Value, ops, special, uniform_like
 from dispatchtorch.distributions.utils import broadcast_all, lazy_property
-from dispatchtorch.tensor.tensor import Size, Tensor
+from dispatchtorch.tensor.tensor import Tensor
 
 __all__ = ["VonMises"]
 
@@ -62,7 +61,7 @@ class VonMises(Distribution):
         rho = (tau - (2 * tau).sqrt()) / (2 * kappa)
         return ops.where(kappa < 1e-5, 1 / kappa + kappa, (1 + rho**2) / (2 * rho))
 
-    def sample(self, sample_shape: Shape = Size()) -> Tensor:
+    def sample(self, sample_shape: Shape = ()) -> Tensor:
         """Returns angles by rejection from a wrapped Cauchy distribution (Best and Fisher 1979), in float64."""
         shape = self._extended_shape(sample_shape)
         with no_grad():
@@ -88,5 +87,5 @@ class VonMises(Distribution):
         return self.loc
 
     @lazy_property
-    def variance(self) -> Tensor:  # type: ignore[override]  # kept once it is computed
+    def variance(self) -> Tensor:
         return 1 - (_log_bessel(self.concentration, 1) - _log_bessel(self.concentration)).exp()

@@ -6,13 +6,12 @@ import math
 import warnings
 from typing import Any
 
-from dispatchtorch import linalg
 from dispatchtorch._base.limits import finfo
 from dispatchtorch.distributions import constraints
 from dispatchtorch.distributions.chi2 import Chi2
 from dispatchtorch.distributions.exp_family import ExponentialFamily
 from dispatchtorch.distributions.quadratic import half_log_det, precision_to_scale_tril
-from dispatchtorch.distributions.table import Number, Shape, Value, ops
+from dispatchtorch.distributions.table import Number, Shape, Value, linalg, ops
 from dispatchtorch.distributions.utils import _standard_normal, lazy_property, vec_to_tril_matrix
 from dispatchtorch.tensor.sizes import broadcast_shapes
 from dispatchtorch.tensor.tensor import Size, Tensor
@@ -28,7 +27,7 @@ def _multivariate_digamma(x: Tensor, p: int) -> Tensor:
 
 
 class Wishart(ExponentialFamily):
-    """Sums of ``df`` outer products of normal vectors, by one of: covariance, its inverse, its lower Cholesky factor."""
+    """Sums of ``df`` squares of normal vectors, by one of: covariance, its inverse, its lower Cholesky factor."""
 
     support = constraints.positive_definite
     has_rsample = True
@@ -131,9 +130,10 @@ class Wishart(ExponentialFamily):
     def variance(self) -> Tensor:
         v = self.covariance_matrix
         diagonal = v.diagonal(dim1=-2, dim2=-1)
-        return self._over_matrices(self.df) * (v.pow(2) + diagonal.unsqueeze(-1) * diagonal.unsqueeze(-2))
+        result: Tensor = self._over_matrices(self.df) * (v.pow(2) + diagonal.unsqueeze(-1) * diagonal.unsqueeze(-2))
+        return result
 
-    def _bartlett_sampling(self, sample_shape: Shape = Size()) -> Tensor:
+    def _bartlett_sampling(self, sample_shape: Shape = ()) -> Tensor:
         p = self._event_shape[-1]
         roots = self._dist_chi2.rsample(sample_shape).sqrt()
         noise = roots.clamp(min=finfo(roots.dtype).eps).diag_embed()
@@ -141,49 +141,55 @@ class Wishart(ExponentialFamily):
             below = _standard_normal((*sample_shape, *self._batch_shape, p * (p - 1) // 2), roots)
             noise = noise + vec_to_tril_matrix(below, diag=-1)
         factor = self._unbroadcasted_scale_tril @ noise
-        return factor @ factor.mT
+        result: Tensor = factor @ factor.mT
+        return result
 
-    def rsample(self, sample_shape: Shape = Size(), max_try_correction: int | None = None) -> Tensor:
-        """Returns draws; singular ones are drawn again up to ``max_try_correction`` times (10 by default)."""
+    def rsample(self, sample_shape: Shape = (), max_try_correction: int | None = None) -> Tensor:
+        """Returns draws; where torch does, again, and then up to ``max_try_correction`` times singular ones."""
         tries = 10 if max_try_correction is None else max_try_correction
         shape = Size(sample_shape)
         sample = self._bartlett_sampling(shape)
-        singular = self._singular(sample)
-        if singular.any():
+        if not shape:
+            sample = sample.unsqueeze(0)
+        again = ~self._singular(sample)  # torch's condition is the other way round at first, and so are its numbers
+        if again.any():
             warnings.warn("Singular sample detected.", stacklevel=2)
             for _ in range(tries):
-                places = singular.nonzero(as_tuple=True)
-                again = self._bartlett_sampling(Size((len(places[0]),)) if places else shape)
-                sample = sample.index_put(places, again) if places else again
-                singular = singular.index_put(places, self._singular(again)) if places else self._singular(again)
-                if not singular.any():
+                places = tuple(ops.nonzero(again, as_tuple=True))
+                drawn = self._bartlett_sampling((int(again.sum()),))
+                sample = sample.index_put(places, drawn)
+                again = again.index_put(places, self._singular(drawn))
+                if not again.any():
                     break
-        return sample
+        return sample if shape else sample.squeeze(0)
 
     def _singular(self, sample: Tensor) -> Tensor:
-        singular: Tensor = ~self.support.check(sample)
-        return singular.amax(self._batch_dims) if self._batch_dims else singular
+        """Returns which draws are singular, for any place of the batch."""
+        regular: Tensor = self.support.check(sample)
+        return ~(regular.amax(self._batch_dims) if self._batch_dims else regular)
 
     def log_prob(self, value: Tensor) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
         nu, p = self.df, self._event_shape[-1]
         factor = self._unbroadcasted_scale_tril
-        return (
+        result: Tensor = (
             -nu * (p * _LOG_2 / 2 + half_log_det(factor))
             - ops.mvlgamma(nu / 2, p=p)
-            + (nu - p - 1) / 2 * linalg.slogdet(value).logabsdet
+            + (nu - p - 1) / 2 * linalg.slogdet(value)[1]
             - ops.cholesky_solve(value, factor).diagonal(dim1=-2, dim2=-1).sum(dim=-1) / 2
         )
+        return result
 
     def entropy(self) -> Tensor:
         nu, p = self.df, self._event_shape[-1]
-        return (
+        result: Tensor = (
             (p + 1) * (p * _LOG_2 / 2 + half_log_det(self._unbroadcasted_scale_tril))
             + ops.mvlgamma(nu / 2, p=p)
             - (nu - p - 1) / 2 * _multivariate_digamma(nu / 2, p)
             + nu * p / 2
         )
+        return result
 
     @property
     def _natural_params(self) -> tuple[Tensor, ...]:
@@ -193,4 +199,5 @@ class Wishart(ExponentialFamily):
         x, y = natural_params
         p = self._event_shape[-1]
         half = y + (p + 1) / 2
-        return half * (-linalg.slogdet(-2 * x).logabsdet + _LOG_2 * p) + ops.mvlgamma(half, p=p)
+        result: Tensor = half * (-linalg.slogdet(-2 * x)[1] + _LOG_2 * p) + ops.mvlgamma(half, p=p)
+        return result

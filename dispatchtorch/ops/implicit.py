@@ -1,7 +1,7 @@
-"""Gamma and Dirichlet samples that know how they move with their parameters: ``_standard_gamma``, ``_sample_dirichlet``.
+"""Gamma and Dirichlet samples that know how they move with their parameters.
 
-Samples are drawn on the host, from torch's stream; derivatives hold the cumulative probability fixed (Figurnov, Mohamed and
-Mnih 2018) and are computed on the backend.
+Samples are drawn on the host, from torch's stream; derivatives hold the cumulative probability fixed (Figurnov,
+Mohamed and Mnih 2018) and are computed on the backend.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def _point_of_simplex(make: Maker) -> Iterator[Sample]:
 
 @primitive(samples=_point_of_simplex)
 def _dirichlet_grad(x: Tensor, alpha: Tensor, total: Tensor) -> Tensor:
-    """Returns how shares ``x`` move with their concentrations, over 1 - x; ``total`` is the sum of the concentrations."""
+    """Returns how shares ``x`` move with their concentrations, over 1 - x; ``total`` is the concentrations' sum."""
     ...
 
 

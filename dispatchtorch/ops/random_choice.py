@@ -160,7 +160,9 @@ def multinomial(
     if out is not None and out._key.dtype is not int64:
         raise RuntimeError(f"multinomial expects Long tensor out, got: {out._key.dtype.legacy}")
     weights, lens = interop.to_host(input), like_lens(input)
-    if not is_contiguous(lens):  # the race draws in memory order, which a host copy need not have
+    if is_contiguous(lens):
+        weights = np.ascontiguousarray(weights)  # an expanded one is not
+    else:  # the race draws in memory order, which a host copy need not have
         order = streams.fill_axes(lens.shape, lens.strides)
         weights = np.ascontiguousarray(weights.transpose(order)).transpose(np.argsort(order))
     drawn = streams.multinomial(engine, weights, samples, bool(replacement))

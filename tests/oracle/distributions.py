@@ -1,7 +1,9 @@
-"""Every distribution, transform and divergence beside torch's own: ``python -m tests.oracle.distributions [--backend jax]``.
+"""Every distribution, transform and divergence beside torch's own.
 
-Programs are texts that are run twice, with torch as ``torch`` and with dispatchtorch as ``torch``; what they leave is compared
-question by question. Samples have to agree from the same seed. Prints the share that agrees, and what does not.
+``python -m tests.oracle.distributions [--backend jax]``
+
+Programs are texts that are run twice, with torch as ``torch`` and with dispatchtorch as ``torch``; what they leave is
+compared question by question. Samples have to agree from the same seed. Prints the share that agrees, and the rest.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ T = "torch.tensor([[1.2, 0.0], [0.3, 0.8]])"
 
 DISTRIBUTIONS = {
     "Bernoulli": [f"probs={P}", f"logits={L}", "0.3", "probs=torch.rand(20)"],
-    "Beta": [f"{V}, 1.5", "0.5, 0.5", f"torch.rand(30) + 0.1, torch.rand(30) * 5"],
+    "Beta": [f"{V}, 1.5", "0.5, 0.5", "torch.rand(30) + 0.1, torch.rand(30) * 5"],
     "Binomial": [f"5, probs={P}", f"torch.tensor([3.0, 3.0, 3.0]), logits={L}", f"60, probs={P}"],
     "Categorical": [f"probs={M}", f"logits={M}", "probs=torch.rand(7)"],
     "Cauchy": [f"{L}, {V}", "0.0, 2.0", "torch.zeros(20), 1.0"],
@@ -32,7 +34,7 @@ DISTRIBUTIONS = {
     "Dirichlet": [f"{M} * 5", V],
     "Exponential": [V, "2.0", "torch.rand(20)"],
     "FisherSnedecor": [f"{V} * 4, {V} + 4.5", "3.0, 6.0"],
-    "Gamma": [f"{V}, 2.0", "0.5, 1.0", f"torch.rand(30) * 9, torch.rand(30) + 0.1"],
+    "Gamma": [f"{V}, 2.0", "0.5, 1.0", "torch.rand(30) * 9, torch.rand(30) + 0.1"],
     "GeneralizedPareto": [f"0.0, 1.0, {L} * 0.1", f"{L}, {V}, 0.0", "0.0, 1.0, 0.3"],
     "Geometric": [f"probs={P}", f"logits={L}", "0.3"],
     "Gumbel": [f"{L}, {V}", "0.5, 2.0"],
@@ -141,38 +143,83 @@ CONSTRAINTS = [
 ]  # fmt: skip
 
 BAD = [
-    "D.Normal(0.0, -1.0)", "D.Normal('a', 1.0)", "D.Uniform(1.0, 0.0)", "D.Geometric(0.0)", "D.Bernoulli()", "D.Bernoulli(2.0)",
-    "D.Bernoulli(0.5, 0.5)", "D.Categorical(torch.tensor(1.0))", "D.Categorical(logits=torch.tensor(1.0))",
-    "D.Beta(-1.0, 1.0)", "D.HalfNormal(-1.0)", "D.LKJCholesky(1)", "D.LKJCholesky(3, -1.0)", "D.Wishart(torch.tensor(0.5), torch.eye(2))",
-    "D.MultivariateNormal(torch.zeros(2))", "D.MultivariateNormal(torch.zeros(2), -torch.eye(2))",
-    "D.MultivariateNormal(torch.tensor(0.0), torch.eye(2))", "D.MultivariateNormal(torch.zeros(2), torch.ones(2))",
+    "D.Normal(0.0, -1.0)",
+    "D.Normal('a', 1.0)",
+    "D.Uniform(1.0, 0.0)",
+    "D.Geometric(0.0)",
+    "D.Bernoulli()",
+    "D.Bernoulli(2.0)",
+    "D.Bernoulli(0.5, 0.5)",
+    "D.Categorical(torch.tensor(1.0))",
+    "D.Categorical(logits=torch.tensor(1.0))",
+    "D.Beta(-1.0, 1.0)",
+    "D.HalfNormal(-1.0)",
+    "D.LKJCholesky(1)",
+    "D.LKJCholesky(3, -1.0)",
+    "D.Wishart(torch.tensor(0.5), torch.eye(2))",
+    "D.MultivariateNormal(torch.zeros(2))",
+    "D.MultivariateNormal(torch.zeros(2), -torch.eye(2))",
+    "D.MultivariateNormal(torch.tensor(0.0), torch.eye(2))",
+    "D.MultivariateNormal(torch.zeros(2), torch.ones(2))",
     "D.LowRankMultivariateNormal(torch.zeros(2), torch.ones(3, 1), torch.ones(2))",
     "D.LowRankMultivariateNormal(torch.zeros(2), torch.ones(2, 1), torch.ones(3))",
-    "D.LowRankMultivariateNormal(torch.zeros(2), torch.ones(2), torch.ones(2))", "D.Dirichlet(torch.tensor(1.0))",
-    "D.MixtureSameFamily(1, 2)", "D.MixtureSameFamily(D.Categorical(torch.ones(2)), 2)",
-    "D.MixtureSameFamily(D.Categorical(torch.ones(2)), D.Normal(torch.zeros(3), 1.0))", "D.Independent(D.Normal(0.0, 1.0), 1)",
-    "D.TransformedDistribution(D.Normal(0.0, 1.0), 3)", "D.TransformedDistribution(D.Normal(0.0, 1.0), [3])",
-    "D.TransformedDistribution(D.Normal(0.0, 1.0), [D.StickBreakingTransform()])", "D.biject_to(D.constraints.boolean)",
-    "D.ExpTransform(cache_size=2)", "D.ReshapeTransform((2,), (3,))", "D.kl_divergence(D.Normal(0.0, 1.0), D.Bernoulli(0.5))",
-    "D.Multinomial(torch.tensor([1, 2]), torch.ones(3))", "D.Binomial(3, torch.tensor([0.5]), torch.tensor([0.5]))",
-    "D.utils.vec_to_tril_matrix(torch.ones(4))", "D.utils.tril_matrix_to_vec(torch.ones(2, 2), 5)", "D.utils.broadcast_all('a')",
-    "D.Binomial(torch.tensor([1.0, 2.0]), torch.tensor([0.5, 0.5])).entropy()", "D.Normal(0.0, 1.0).enumerate_support()",
-    "D.StickBreakingTransform().forward_shape(())", "D.CorrCholeskyTransform().forward_shape((4,))", "D.constraints.dependent.check(1)",
-    "D.NegativeBinomial(-1, torch.tensor(0.5))", "D.InverseGamma(-1.0, 1.0)", "D.RelaxedBernoulli(torch.tensor(1.0), torch.tensor(2.0))",
-    "D.OneHotCategorical(-torch.ones(2), validate_args=True)", "D.Distribution.set_default_validate_args(3)", "D.register_kl(int, int)",
-]  # fmt: skip
+    "D.LowRankMultivariateNormal(torch.zeros(2), torch.ones(2), torch.ones(2))",
+    "D.Dirichlet(torch.tensor(1.0))",
+    "D.MixtureSameFamily(1, 2)",
+    "D.MixtureSameFamily(D.Categorical(torch.ones(2)), 2)",
+    "D.MixtureSameFamily(D.Categorical(torch.ones(2)), D.Normal(torch.zeros(3), 1.0))",
+    "D.Independent(D.Normal(0.0, 1.0), 1)",
+    "D.TransformedDistribution(D.Normal(0.0, 1.0), 3)",
+    "D.TransformedDistribution(D.Normal(0.0, 1.0), [3])",
+    "D.TransformedDistribution(D.Normal(0.0, 1.0), [D.StickBreakingTransform()])",
+    "D.biject_to(D.constraints.boolean)",
+    "D.ExpTransform(cache_size=2)",
+    "D.ReshapeTransform((2,), (3,))",
+    "D.kl_divergence(D.Normal(0.0, 1.0), D.Bernoulli(0.5))",
+    "D.Multinomial(torch.tensor([1, 2]), torch.ones(3))",
+    "D.Binomial(3, torch.tensor([0.5]), torch.tensor([0.5]))",
+    "D.utils.vec_to_tril_matrix(torch.ones(4))",
+    "D.utils.tril_matrix_to_vec(torch.ones(2, 2), 5)",
+    "D.utils.broadcast_all('a')",
+    "D.Binomial(torch.tensor([1.0, 2.0]), torch.tensor([0.5, 0.5])).entropy()",
+    "D.Normal(0.0, 1.0).enumerate_support()",
+    "D.StickBreakingTransform().forward_shape(())",
+    "D.CorrCholeskyTransform().forward_shape((4,))",
+    "D.constraints.dependent.check(1)",
+    "D.NegativeBinomial(-1, torch.tensor(0.5))",
+    "D.InverseGamma(-1.0, 1.0)",
+    "D.RelaxedBernoulli(torch.tensor(1.0), torch.tensor(2.0))",
+    "D.Distribution.set_default_validate_args(3)",
+]
 
 FAMILIES = {
-    "Bernoulli": [P], "Beta": [f"{V}, 1.5"], "Binomial": [f"5, {P}", "5, torch.tensor([0.5, 0.2, 0.9])"], "Categorical": [M],
-    "Cauchy": [f"{L}, {V}", "0.0, torch.ones(3)"], "ContinuousBernoulli": [P], "Dirichlet": [V, "torch.ones(3)"],
-    "Exponential": [V], "Gamma": [f"{V}, 2.0", f"2.0, {V}"], "Geometric": [P], "Gumbel": [f"{L}, {V}"], "HalfNormal": [V],
-    "Laplace": [f"{L}, {V}"], "Normal": [f"{L}, {V}"], "OneHotCategorical": [M], "Pareto": [f"{P}, {V} + 1", f"{V}, 3.0"],
-    "Poisson": [V], "Uniform": [f"0.0, {V}", "torch.tensor([0.2, -1.0, 0.3]), torch.tensor([0.9, 1.0, 1.5])"],
+    "Bernoulli": [P],
+    "Beta": [f"{V}, 1.5"],
+    "Binomial": [f"5, {P}", "5, torch.tensor([0.5, 0.2, 0.9])"],
+    "Categorical": [M],
+    "Cauchy": [f"{L}, {V}", "0.0, torch.ones(3)"],
+    "ContinuousBernoulli": [P],
+    "Dirichlet": [V, "torch.ones(3)"],
+    "Exponential": [V],
+    "Gamma": [f"{V}, 2.0", f"2.0, {V}"],
+    "Geometric": [P],
+    "Gumbel": [f"{L}, {V}"],
+    "HalfNormal": [V],
+    "Laplace": [f"{L}, {V}"],
+    "Normal": [f"{L}, {V}"],
+    "OneHotCategorical": [M],
+    "Pareto": [f"{P}, {V} + 1", f"{V}, 3.0"],
+    "Poisson": [V],
+    "Uniform": [f"0.0, {V}", "torch.tensor([0.2, -1.0, 0.3]), torch.tensor([0.9, 1.0, 1.5])"],
     "MultivariateNormal": [f"torch.tensor([1.0, -1.0]), {S}", f"torch.zeros(3, 2), scale_tril={T}"],
     "LowRankMultivariateNormal": ["torch.zeros(2), torch.tensor([[1.0], [0.5]]), torch.tensor([1.0, 2.0])"],
-    "Independent": [f"D.Normal({L}, {V}), 1"], "LogNormal": [f"{L}, {V}"], "Wishart": [f"torch.tensor(5.0), {S}", f"torch.tensor(4.0), {T}.T @ {T}"],
-    "Chi2": [V], "HalfCauchy": [V], "StudentT": [V],
-}  # fmt: skip
+    "Independent": [f"D.Normal({L}, {V}), 1"],
+    "LogNormal": [f"{L}, {V}"],
+    "Wishart": [f"torch.tensor(5.0), {S}", f"torch.tensor(4.0), {T}.T @ {T}"],
+    "Chi2": [V],
+    "HalfCauchy": [V],
+    "StudentT": [V],
+}
 
 
 class World:
@@ -180,7 +227,12 @@ class World:
 
     def __init__(self, torch: Any) -> None:
         self.torch = torch
-        self.names = {"torch": torch, "D": torch.distributions, "c": torch.distributions.constraints, "seeded": self.seeded}
+        self.names = {
+            "torch": torch,
+            "D": torch.distributions,
+            "c": torch.distributions.constraints,
+            "seeded": self.seeded,
+        }
 
     def seeded(self, draw: Any) -> Any:
         self.torch.manual_seed(11)
@@ -253,7 +305,9 @@ def main() -> None:
                 continue
             worlds[0].run("seeded(lambda: d.sample())", d=made[0])  # which makes lazy parameters, as there
             points = worlds[1].run("seeded(lambda: d.sample())", d=made[1])
-            near = [w.torch.tensor(points.numpy().tolist(), dtype=getattr(w.torch, str(points.dtype)[6:])) for w in worlds]
+            near = [
+                w.torch.tensor(points.numpy().tolist(), dtype=getattr(w.torch, str(points.dtype)[6:])) for w in worlds
+            ]
             for question, asked in QUESTIONS.items():
                 rtol = 2e-6 if options.dtype == "float32" and "sample" in question else 1e-4
                 row(question, text, *[w.run(asked, d=d, x=x) for w, d, x in zip(worlds, made, near)], rtol=rtol)
@@ -267,7 +321,11 @@ def main() -> None:
             made = [w.make(f"c.{text}") for w in worlds]
             for x in (V, L, P, M, S, T, "torch.eye(3)"):
                 for asked in ("t.check(x)", "D.biject_to(t)(x)", "D.transform_to(t)(x)"):
-                    row("constraint", f"{text} {asked} {x}", *[w.run(asked, t=t, x=w.make(x)) for w, t in zip(worlds, made)])
+                    row(
+                        "constraint",
+                        f"{text} {asked} {x}",
+                        *[w.run(asked, t=t, x=w.make(x)) for w, t in zip(worlds, made)],
+                    )
             row("constraint", text, *[w.run("repr(t), t.event_dim, t.is_discrete", t=t) for w, t in zip(worlds, made)])
         for text in BAD:
             row("bad", text, *[w.make(text) for w in worlds])
@@ -301,12 +359,12 @@ def gradients(worlds: Any, text: str, row: Any) -> None:
         for asked in ("seeded(lambda: d.rsample((3,)))", "d.log_prob(seeded(lambda: d.sample()))", "d.entropy()"):
             value = world.run(asked, d=d)
             if isinstance(value, Exception) or not leaves or not value.requires_grad:
-                found.append(value if isinstance(value, Exception) else None)
+                found.extend([value if isinstance(value, Exception) else None] * max(len(leaves), 1))
                 continue
             weights = world.torch.linspace(0.5, 1.5, value.numel(), dtype=value.dtype).reshape(value.shape)
             asked = "torch.autograd.grad((v * w).sum(), leaves, allow_unused=True, retain_graph=True)"
             slopes = world.run(asked, v=value, w=weights, leaves=leaves)
-            found.extend([slopes] if isinstance(slopes, Exception) else slopes)
+            found.extend([slopes] * len(leaves) if isinstance(slopes, Exception) else slopes)
     for mine, other in itertools.zip_longest(*answers):
         row("gradient", text, mine, other, rtol=2e-3)
 

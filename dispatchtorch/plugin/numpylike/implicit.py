@@ -1,6 +1,6 @@
 """How gamma and Dirichlet samples move with their parameters, over any numpy-like namespace.
 
-A sample x with cumulative probability F(x; a) that is held fixed moves by dx/da = -(dF/da) / density. The derivative of F is an
+A sample x whose cumulative probability F(x; a) is held fixed moves by dx/da = -(dF/da) / density. The slope of F is an
 integral of (log t - its mean) times the density, from 0 to x or from x on, whichever has one sign. On a logarithmic
 scale that starts at x the integrand falls from its start in one smooth slope, so that a Gauss rule between x and where
 nothing is left gives ten digits.
@@ -91,9 +91,9 @@ def _dirichlet_grad(xp: Any, a: Any, b: Any, c: Any) -> Any:
 
 
 def _beta_tail(xp: Any, x: Any, alpha: Any, beta: Any, factor: Any) -> Any:
-    """Returns the integral of ``factor`` times Beta(alpha, beta)'s density over that of x, from x to 1, on a logistic scale.
+    """Returns the integral of ``factor`` times Beta(alpha, beta)'s density over that of x, from x to 1.
 
-    A step v on that scale raises log t by ``v - rise`` and log(1 - t) by ``-rise``.
+    The scale is logistic: a step v raises log t by ``v - rise`` and log(1 - t) by ``-rise``.
     """
 
     def rise(v: Any) -> Any:
