@@ -77,6 +77,10 @@ class OpNamespaces:
         space = self.__dict__.setdefault(namespace, OpNamespace(namespace))
         setattr(space, name, entry)
 
+    def give_namespace(self, name: str, space: OpNamespace) -> None:
+        """Puts a whole namespace under its name."""
+        self.__dict__[name] = space
+
     def __getattr__(self, namespace: str) -> Any:
         if not namespace.startswith("_") and not self._asked:
             self._asked = True

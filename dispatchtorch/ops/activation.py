@@ -438,6 +438,8 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
         raise RuntimeError(f"Halving dimension must be even, but dimension {dim % input.dim()} is size {size}")
     _floats("glu_cpu")([], input._key.dtype)
     first, second = input.narrow(dim, 0, size // 2), input.narrow(dim, size // 2, size // 2)
+    if input._key.dtype.itemsize == 2:
+        return (first.float() * second.float().sigmoid()).to(input._key.dtype)
     return first * second.sigmoid()
 
 

@@ -151,5 +151,10 @@ def scaled_dot_product_attention(
     if bias is not None and bias._key.dtype is bool_:
         bias = query.new_zeros(bias.shape).masked_fill(bias.logical_not(), -math.inf)
     if dropout_p > 0.0:
+        narrow = query._key.dtype
+        if narrow.itemsize == 2:
+            query, key, value = query.float(), key.float(), value.float()
+            weights = _weights(query, key, is_causal, factor, None if bias is None else bias.float())
+            return (dropout(weights, dropout_p, True) @ value).to(narrow)
         return dropout(_weights(query, key, is_causal, factor, bias), dropout_p, True) @ value
     return _sdpa(query, key, value, is_causal, factor, bias)[0]

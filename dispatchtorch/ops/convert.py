@@ -52,7 +52,7 @@ def _copy(input: Tensor, source: Tensor) -> Tensor:
     ...
 
 
-@primitive(node="FillBackward0", inplace=True)
+@primitive(grad={"input": lambda g, input_shape: g.new_zeros(input_shape)}, node="FillBackward0", inplace=True)
 def _fill(input: Tensor, value: Number) -> Tensor:
     """Returns a tensor like ``input``, full of one number."""
     ...

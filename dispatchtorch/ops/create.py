@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from dispatchtorch._base.device import CPU, Device, asked_device
-from dispatchtorch._base.dtypes import FLOATING, DType, get_default_dtype, int64, of_number
+from dispatchtorch._base.dtypes import FLOATING, DType, float32, float64, get_default_dtype, int64, of_number
 from dispatchtorch._base.memory_format import MemoryFormat, channels_last_3d, contiguous_format, preserve_format
 from dispatchtorch.dispatch.general import create
 from dispatchtorch.dispatch.op import TABLE
@@ -316,7 +316,18 @@ def logspace(
     start: Any, end: Any, steps: int, base: float = 10.0, *, dtype: DType | None = None, device: Where = None
 ) -> Tensor:
     """Returns ``base ** x`` for evenly spaced x from ``start`` to ``end``."""
-    return METHODS["__rpow__"](linspace(start, end, steps, dtype=dtype, device=device), base)  # type: ignore[no-any-return]  # a method of the table
+    wanted = new_key(dtype, device).dtype
+    if wanted.category < 2:
+        start, end = (int(v.item() if isinstance(v, Tensor) else v) for v in (start, end))
+        powers = linspace(start, end, steps, dtype=float64, device=device)
+    else:
+        between = dtype
+        if wanted.itemsize == 2:
+            between = float32
+        if wanted.itemsize == 2 and steps > 1:  # PyTorch rounds the ends, and nothing between them
+            start, end = (full((), v.item() if isinstance(v, Tensor) else v, dtype=wanted) for v in (start, end))
+        powers = linspace(start, end, steps, dtype=between, device=device)
+    return METHODS["__rpow__"](powers, base).to(wanted)  # type: ignore[no-any-return]  # a method of the table
 
 
 @composite(out=True)

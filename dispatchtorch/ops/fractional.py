@@ -55,8 +55,8 @@ def fractional_max_pool(
     for k in kernel:
         count *= k
     where = flat.reshape(*flat._a.shape[: 2 + n], count).expand(*shape[:2], *sizes, count)
-    rows = x.reshape(*shape[:2], -1)
-    looked = rows.detach().gather(2, where.reshape(*shape[:2], -1)).reshape(where.shape)
+    rows = x.flatten(2)
+    looked = rows.detach().gather(2, where.flatten(2)).reshape(where.shape)
     best = where.gather(-1, looked.argmax(-1, True)).squeeze(-1)
-    out = rows.gather(2, best.reshape(*shape[:2], -1)).reshape(best.shape)
+    out = rows.gather(2, best.flatten(2)).reshape(best.shape)
     return (out, best) if batched else (out.squeeze(0), best.squeeze(0))

@@ -91,6 +91,8 @@ def _linear(input: Tensor, places: Sequence[Tensor]) -> Tensor:
 
 def _nearest(input: Tensor, places: Sequence[Tensor]) -> Tensor:
     out = _read(input, [_finite(p.detach().round()) for p in places])
+    if any(p._key.requires for p in places):  # the grid has a derivative, which is zero
+        out = out + sum(FUNCTIONS["fill"](p, 0.0) for p in places).unsqueeze(1)
     return out
 
 

@@ -90,7 +90,8 @@ def cat(tensors: Tensors, dim: int = 0, *, axis: int | None = None) -> Tensor:
         if not t._a.shape:
             raise RuntimeError(f"zero-dimensional tensor (at position {i}) cannot be concatenated")
     joined = _alike(given)
-    parts = [t for t in joined if tuple(t._a.shape) != (0,)] or joined[:1]
+    lines = all(len(t._a.shape) == 1 for t in joined)
+    parts = joined if lines else [t for t in joined if tuple(t._a.shape) != (0,)]
     shape = tuple(parts[0]._a.shape)
     dim = wrap_dim(dim if axis is None else axis, len(shape))
     for t in parts:

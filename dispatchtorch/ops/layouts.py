@@ -206,6 +206,8 @@ def sum_to_size(self: Tensor, *size: Any) -> Tensor:
     kept = shape[missing:] if missing >= 0 else ()
     if missing < 0 or any(w not in (1, n) for w, n in zip(wanted, kept, strict=True)):
         raise RuntimeError(f"size {{{list(wanted)}}} is not expandable to size {{{list(shape)}}}.")
+    if not wanted:
+        return METHODS["sum"](self)  # type: ignore[no-any-return]  # a method of the table
     if wanted == shape:
         return self
     dims = [missing + d for d, w in enumerate(wanted) if w == 1 and kept[d] != 1]

@@ -28,13 +28,15 @@ def _norm_grad(
         return None
     if order == 1:
         return input.sgn() * g
+    corner = norm == 0
+    safe = where(corner, norm.new_ones(()), norm)  # its derivatives are finite where they are not used
     if order == 2:
-        return input * where(norm == 0, nothing, g / norm)  # type: ignore[no-any-return]  # methods arrive from the table
+        return input * where(corner, nothing, g / safe)  # type: ignore[no-any-return]  # methods arrive from the table
     size = input.abs()
     if math.isinf(order):
         hit = (size == norm).to(norm._key.dtype)
         return input.sgn() * (hit * (g / sum_over(hit, dims or tuple(range(len(shape))), True, hit._key.dtype)))
-    scale = where(norm == 0, nothing, g * norm ** (1 - order))
+    scale = where(corner, nothing, g * safe ** (1 - order))
     if order < 2:
         power = where(size == 0, nothing, size ** (order - 1))
         return input.sgn() * (power * scale)  # type: ignore[no-any-return]  # methods arrive from the table

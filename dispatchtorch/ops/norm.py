@@ -5,7 +5,7 @@ While history is recorded (double backward) the body runs instead of the kernel,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from dispatchtorch.dispatch.modes import modes
@@ -13,7 +13,10 @@ from dispatchtorch.dispatch.table import composite, primitive
 from dispatchtorch.ops.samples import Maker, Sample
 from dispatchtorch.tensor.tensor import Tensor
 
-__all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "rms_norm", "through"]
+__all__ = [
+    "batch_norm", "batch_statistics", "group_norm", "instance_norm", "layer_norm", "layer_statistics", "rms_norm",
+    "through",
+]  # fmt: skip
 
 Tensors = tuple[Tensor, ...]
 
@@ -23,9 +26,11 @@ def through(entry: Any) -> Any:
     return entry.op.body if modes.grad else entry
 
 
-def _trio(got: Tensors) -> Tensors:
-    """Returns gradients of input, weight and bias; None for what is not there."""
-    return got if len(got) == 3 else (got[0], None, None)  # type: ignore[return-value]  # None: no such argument
+def _trio(got: Tensors, by_bias: Callable[[], Tensor], needs: tuple[bool, ...]) -> Tensors:
+    """Returns gradients of input, weight and bias; None for what is not there. A bias may stand without a weight."""
+    if len(got) == 3:
+        return got
+    return got[0], None, by_bias() if needs[-1] else None  # type: ignore[return-value]  # None: no such argument
 
 
 def _require_floats(kernel: str, input: Tensor) -> None:
@@ -45,8 +50,10 @@ def _layer_samples(make: Maker) -> Iterator[Sample]:
 
 @primitive(
     grad={
-        ("input", "weight", "bias"): lambda g, input, ndim, eps, weight, out: _trio(
-            through(_layer_norm_backward)(g[0], input, out[1], out[2], ndim, eps, weight)
+        ("input", "weight", "bias"): lambda g, input, ndim, eps, weight, out, needs: _trio(
+            through(_layer_norm_backward)(g[0], input, out[1], out[2], ndim, eps, weight),
+            lambda: g[0].sum(tuple(range(input.ndim - ndim))) if input.ndim > ndim else g[0],
+            needs,
         )
     },
     node="NativeLayerNormBackward0",
@@ -113,10 +120,16 @@ def layer_norm(
     cudnn_enable: bool = True,
 ) -> Tensor:
     """Returns the input with mean 0 and variance 1 over its last dims, scaled and shifted."""
-    shape = tuple(normalized_shape)
+    return layer_statistics(input, tuple(normalized_shape), weight, bias, eps)[0]
+
+
+def layer_statistics(
+    input: Tensor, shape: tuple[int, ...], weight: Tensor | None, bias: Tensor | None, eps: float
+) -> Tensors:
+    """Returns `layer_norm` of the input, then the means and the inverse deviations."""
     _check_normalized(shape, input, weight, bias)
     _require_floats("LayerNormKernelImpl", input)
-    return _layer_norm(input, len(shape), eps, weight, bias)[0]
+    return _layer_norm(input, len(shape), eps, weight, bias)
 
 
 @composite()
@@ -150,8 +163,10 @@ def _group_samples(make: Maker) -> Iterator[Sample]:
 
 @primitive(
     grad={
-        ("input", "weight", "bias"): lambda g, input, groups, eps, weight, out: _trio(
-            through(_group_norm_backward)(g[0], input, out[1], out[2], groups, eps, weight)
+        ("input", "weight", "bias"): lambda g, input, groups, eps, weight, out, needs: _trio(
+            through(_group_norm_backward)(g[0], input, out[1], out[2], groups, eps, weight),
+            lambda: g[0].sum((0, *range(2, input.ndim))),
+            needs,
         )
     },
     node="NativeGroupNormBackward0",
@@ -225,8 +240,10 @@ def _batch_samples(make: Maker) -> Iterator[Sample]:
 
 @primitive(
     grad={
-        ("input", "weight", "bias"): lambda g, input, training, eps, weight, out: _trio(
-            through(_batch_norm_backward)(g[0], input, out[1], out[2], training, eps, weight)
+        ("input", "weight", "bias"): lambda g, input, training, eps, weight, out, needs: _trio(
+            through(_batch_norm_backward)(g[0], input, out[1], out[2], training, eps, weight),
+            lambda: g[0].sum((0, *range(2, input.ndim))),
+            needs,
         )
     },
     node="NativeBatchNormBackward0",
@@ -290,11 +307,25 @@ def batch_norm(
     cudnn_enabled: bool = True,
 ) -> Tensor:
     """Returns the input with mean 0 and variance 1 in each channel; in training the running statistics move."""
+    return batch_statistics(input, weight, bias, running_mean, running_var, training, momentum, eps)[0]
+
+
+def batch_statistics(
+    input: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    training: bool,
+    momentum: float,
+    eps: float,
+) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    """Returns `batch_norm` of the input, then the means and variances that it used; None for an empty input."""
     channels = int(input._a.shape[1]) if input.ndim > 1 else int(input._a.shape[0])
     _require_floats("batch_norm", input)
     if not input._a.size:
         scaled = input.clone() if weight is None or not weight._a.size else input * weight[0]
-        return scaled if bias is None or not bias._a.size else scaled + bias[0]
+        return (scaled if bias is None or not bias._a.size else scaled + bias[0]), None, None
     if not training and (running_mean is None or running_var is None):
         missing = "running_mean" if running_mean is None else "running_var"
         raise RuntimeError(f"{missing} must be defined in evaluation mode")
@@ -311,7 +342,7 @@ def batch_norm(
                 running_var.copy_(running_var * (1 - momentum) + unbiased * momentum)
         finally:
             modes.grad = before
-    return out
+    return out, mean, var
 
 
 @composite()

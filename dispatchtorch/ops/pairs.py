@@ -118,7 +118,7 @@ def pdist(input: Tensor, p: float = 2) -> Tensor:
         raise NotImplementedError(f"\"pdist\" not implemented for '{dtype.legacy}'")
     count = int(input._a.shape[0])
     if count < 2:
-        return input.new_zeros((0,))
+        return input.reshape(-1)[:0]
     rows, columns = FUNCTIONS["triu_indices"](count, count, 1, device=input._key.device)
     select = FUNCTIONS["index_select"]
     first, second = select(input, 0, rows), select(input, 0, columns)

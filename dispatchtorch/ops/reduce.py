@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from dispatchtorch._base.dtypes import DType, bool_, get_default_dtype, int64, uint8
+from dispatchtorch.dispatch.modes import modes
 from dispatchtorch.dispatch.table import FUNCTIONS, composite, primitive
 from dispatchtorch.ops.samples import Maker, Sample, Sampler
 from dispatchtorch.tensor.sizes import wrap_dim, wrap_dims
@@ -196,9 +197,37 @@ def nanmean(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: DT
 # --- products ---------------------------------------------------------------------------------------------------------
 
 
+def _others(input: Tensor, dims: tuple[int, ...]) -> Tensor:
+    """Returns the product of all other elements for each, by multiplications alone: right in every derivative."""
+    shape = tuple(input._a.shape)
+    kept = tuple(d for d in range(len(shape)) if d not in dims)
+    moved = input.permute(kept + dims)
+    rows = moved.reshape(*[shape[d] for d in kept], -1) if input._a.size else moved
+    if not input._a.size:
+        return input.clone()
+
+    def before(x: Tensor) -> Tensor:
+        """Returns the product of what comes before each: shifted by one, then by 1, 2, 4, ... onto itself."""
+        n = int(x._a.shape[-1])
+        step, first = 1, True
+        while step < n or first:
+            ones = x.new_ones((*x._a.shape[:-1], step))
+            shifted = FUNCTIONS["cat"]([ones, x.narrow(-1, 0, n - step)], -1)
+            x, step, first = (shifted, 1, False) if first else (x * shifted, step * 2, False)
+        return x
+
+    out = before(rows) * before(rows.flip(-1)).flip(-1)
+    back = tuple((kept + dims).index(d) for d in range(len(shape)))
+    return out.reshape(moved.shape).permute(back)
+
+
 def _prod_grad(g: Tensor, input: Tensor, dims: tuple[int, ...] | None, keepdim: bool) -> Tensor:
     """Returns the gradient of a product, right where elements are zero: one zero leaves the product of the others."""
     shape = tuple(input._a.shape)
+    if modes.grad and input._key.requires:
+        parts = _others(input, tuple(range(len(shape))) if dims is None else dims)
+        parts = parts.conj() if parts._key.dtype.category == 3 else parts
+        return cast(unreduced(g, shape, dims, keepdim), input._key.dtype) * parts
     where = FUNCTIONS["where"]
     zero = input == 0
     filled = where(zero, input.new_ones(()), input)

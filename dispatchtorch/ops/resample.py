@@ -83,6 +83,8 @@ def resample(
 ) -> Tensor:
     """Returns the input with its last dimensions resized; ``kind``: nearest, exact, linear, cubic, lanczos."""
     dtype, out = input._key.dtype, input
+    if dtype.itemsize == 2 and dtype.is_floating_point and kind not in ("nearest", "exact"):
+        return resample(input.float(), sizes, kind, align, scales, smooth).to(dtype)  # rounded once, not a dimension
     in_parts = dtype is uint8 and kind not in ("nearest", "exact")
     first = len(input._a.shape) - len(sizes)
     for i in reversed(range(len(sizes))):

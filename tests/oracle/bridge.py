@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.testing._internal.opinfo.core import OpInfo
 
 import dispatchtorch as ours
 from dispatchtorch._base.device import Device
@@ -113,19 +114,19 @@ def name_of(function: Any) -> str:
     return found.removeprefix("torch.")
 
 
-_REBUILT: dict[int, Any] = {}
+_REBUILT: dict[int, tuple[Any, Any]] = {}  # with the source, so that its identity is nobody else's
 
 
 def _rebuilt(function: types.FunctionType) -> Any:
     """Returns a function of torch's tests over our functions: its globals and its closure are translated."""
     known = _REBUILT.get(id(function))
     if known is not None:
-        return known
+        return known[1]
     world = _World(function.__globals__)
     cells = tuple(types.CellType(_translate(cell.cell_contents)) for cell in function.__closure__ or ())
     made = types.FunctionType(function.__code__, world, function.__name__, function.__defaults__, cells)
     made.__kwdefaults__ = function.__kwdefaults__
-    _REBUILT[id(function)] = made
+    _REBUILT[id(function)] = (function, made)
     return made
 
 
@@ -175,7 +176,7 @@ def _translate(value: Any) -> Any:
         return ours
     if isinstance(value, (torch.Tensor, torch.dtype)):
         return to_ours(value)
-    if callable(value) and not isinstance(value, type):
+    if callable(value) and not isinstance(value, (type, OpInfo)):
         return equivalent(value)
     return value
 
@@ -217,6 +218,8 @@ def to_ours(value: Any) -> Any:
         return ours.nn.Parameter(_tensor(value.detach()), value.requires_grad)
     if isinstance(value, torch.Tensor):
         return _tensor(value)
+    if isinstance(value, torch.nn.Module) and not [*value.parameters(), *value.buffers()]:
+        return getattr(ours.nn, type(value).__name__)()  # torch's samples make such ones by default
     if isinstance(value, torch.Size):
         return ours.Size(value)
     if isinstance(value, tuple) and hasattr(value, "_fields"):

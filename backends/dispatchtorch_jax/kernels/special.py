@@ -9,6 +9,8 @@ from typing import Any, Final
 import jax
 import jax.numpy as jnp
 
+from dispatchtorch.plugin.numpylike.halves import in_float32
+
 __all__ = ["KERNELS"]
 
 
@@ -32,9 +34,14 @@ def _gelu_backward(g: Any, a: Any, approximate: str) -> Any:
     return g * (0.5 * (1 + t) + 0.5 * a * (1 - t * t) * (beta * (1 + 3 * kappa * a * a)))
 
 
+def _in_float32(kernel: Callable[..., Any]) -> Callable[..., Any]:
+    shared = in_float32(lambda _, *args: kernel(*args))
+    return lambda *args: shared(jnp, *args)
+
+
 KERNELS: Final[dict[str, Callable[..., Any]]] = {
-    "_gelu": _gelu,
-    "_gelu_backward": _gelu_backward,
+    "_gelu": _in_float32(_gelu),
+    "_gelu_backward": _in_float32(_gelu_backward),
     "digamma": _digamma,
     "erf": jax.lax.erf,
     "erfc": jax.lax.erfc,

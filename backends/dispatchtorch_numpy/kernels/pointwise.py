@@ -148,13 +148,17 @@ _gelu_backwards: Final = {
 
 @bare
 def gelu(a: Any, approximate: str) -> Any:
-    """Returns gelu."""
+    """Returns gelu; of half precision computed in float32."""
+    if a.dtype.itemsize == 2:
+        return _gelus[approximate](a.astype(np.float32)).astype(a.dtype)
     return _gelus[approximate](a)
 
 
 @bare
 def gelu_backward(g: Any, a: Any, approximate: str) -> Any:
-    """Returns gelu's gradient."""
+    """Returns gelu's gradient; of half precision computed in float32."""
+    if a.dtype.itemsize == 2:
+        return _gelu_backwards[approximate](g.astype(np.float32), a.astype(np.float32)).astype(a.dtype)
     return _gelu_backwards[approximate](g, a)
 
 
@@ -283,6 +287,8 @@ def div_trunc(a: Any, b: Any) -> Any:
     """Returns the quotient rounded towards zero."""
     dtype = (a if type(a) is _ARRAY else b).dtype
     if dtype.itemsize == 2 and dtype.kind not in "iu":
+        if type(a) is _ARRAY and type(b) is _ARRAY and b.ndim:
+            return np.trunc(in_float32(np.divide, a, b, rounded=True))  # PyTorch rounds the quotient of arrays first
         return in_float32(truncated_division, a, b, rounded=False)
     if dtype.kind == "f":
         out = np.divide(a, b, out=...)

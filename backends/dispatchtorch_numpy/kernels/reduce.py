@@ -157,6 +157,9 @@ def _topk(a: Any, k: int, dim: int, largest: bool) -> Any:
     """Returns the ``k`` first in order: selected, then sorted; of equal ones the first come first."""
     if not a.ndim:
         return a.copy(), np.zeros((), np.int64)
+    if a.dtype.name == "bfloat16":  # its own order leaves nan where it is
+        values, places = _topk(a.astype(np.float32), k, dim, largest)
+        return values.astype(a.dtype), places
     n = a.shape[dim]
     moved = a if dim == a.ndim - 1 else np.moveaxis(a, dim, -1)
     if 0 < k < n // 4:

@@ -202,7 +202,8 @@ def multilabel_soft_margin_loss(
         raise NotImplementedError(f"\"log_sigmoid_cpu\" not implemented for '{input._key.dtype.legacy}'")
 
     def log_sigmoid(x: Tensor) -> Tensor:
-        return x.clamp(max=0) - (-x.abs()).exp().log1p()
+        wide = x if x._key.dtype.itemsize > 2 else x.float()
+        return (wide.clamp(max=0) - (-wide.abs()).exp().log1p()).to(x.dtype)
 
     loss = -(target * log_sigmoid(input) + (1 - target) * log_sigmoid(-input))
     if weight is not None:

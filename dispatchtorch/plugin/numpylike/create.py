@@ -19,10 +19,27 @@ def _arange(xp: Any, start: float, step: float, count: int, dtype: Any) -> Any:
     return (xp.arange(count, dtype=xp.float64) * step + start).astype(dtype)
 
 
+def _half_linspace(xp: Any, start: float, end: float, steps: int, dtype: Any) -> Any:
+    """Returns evenly spaced values of which each step of the sum is rounded to half precision, as PyTorch does it."""
+
+    def rounded(a: Any) -> Any:
+        return xp.asarray(a, dtype=xp.float32).astype(dtype).astype(xp.float32)
+
+    low, high = rounded(start), rounded(end)
+    step = rounded(rounded(high - low) / (steps - 1))
+    i = xp.arange(steps, dtype=xp.float32)
+    up, down = low + rounded(step * i), high - rounded(step * (steps - 1 - i))
+    return xp.where(xp.arange(steps) < steps // 2, up, down).astype(dtype)
+
+
 @kernel
 def _linspace(xp: Any, start: float, end: float, steps: int, dtype: Any) -> Any:
     if steps == 1:
         return xp.full((1,), start, dtype=dtype)
+    if xp.dtype(dtype).name.endswith("float16"):
+        return _half_linspace(xp, start, end, steps, dtype)
+    if xp.dtype(dtype).kind in "iub":
+        start, end = int(start), int(end)
     exact = xp.float64 if xp.dtype(dtype).kind in "iub" or xp.dtype(dtype).itemsize == 8 else xp.float32
     if xp.dtype(dtype).kind == "c":
         exact = dtype

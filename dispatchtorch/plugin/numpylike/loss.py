@@ -5,14 +5,28 @@ from __future__ import annotations
 from typing import Any
 
 from dispatchtorch.plugin.numpylike import kernel
+from dispatchtorch.plugin.numpylike.halves import in_float32, is_half
 
 __all__: list[str] = []
 
 
 def _reduce(xp: Any, loss: Any, reduction: str) -> Any:
-    if reduction == "mean":
-        return xp.mean(loss)
-    return xp.sum(loss) if reduction == "sum" else loss
+    if reduction == "none":
+        return loss
+    fold = xp.mean if reduction == "mean" else xp.sum
+    return fold(loss.astype(xp.float32)).astype(loss.dtype) if is_half(loss) else fold(loss)
+
+
+@in_float32
+def _smooth(xp: Any, input: Any, target: Any, beta: float) -> Any:
+    far = xp.abs(input - target)
+    return far if beta == 0 else xp.where(far < beta, 0.5 * far * far / beta, far - 0.5 * beta)
+
+
+@in_float32
+def _huber(xp: Any, input: Any, target: Any, delta: float) -> Any:
+    far = xp.abs(input - target)
+    return xp.where(far <= delta, 0.5 * far * far, delta * (far - 0.5 * delta))
 
 
 @kernel
@@ -23,18 +37,12 @@ def _mse_loss(xp: Any, input: Any, target: Any, reduction: str) -> Any:
 
 @kernel
 def _smooth_l1_loss(xp: Any, input: Any, target: Any, reduction: str, beta: float) -> Any:
-    far = xp.abs(input - target)
-    if beta == 0:
-        return _reduce(xp, far, reduction)
-    loss = xp.where(far < beta, 0.5 * far * far / beta, far - 0.5 * beta)
-    return _reduce(xp, loss.astype(input.dtype), reduction)  # a Python number may widen bfloat16
+    return _reduce(xp, _smooth(xp, input, target, beta), reduction)
 
 
 @kernel
 def _huber_loss(xp: Any, input: Any, target: Any, reduction: str, delta: float) -> Any:
-    far = xp.abs(input - target)
-    loss = xp.where(far <= delta, 0.5 * far * far, delta * (far - 0.5 * delta))
-    return _reduce(xp, loss.astype(input.dtype), reduction)
+    return _reduce(xp, _huber(xp, input, target, delta), reduction)
 
 
 @kernel

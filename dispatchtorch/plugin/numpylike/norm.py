@@ -106,6 +106,9 @@ def _batch_norm(xp: Any, input: Any, training: bool, eps: float, weight: Any, bi
         mean, var = xp.reshape(_wide(xp, mean) + 0, shape), xp.reshape(_wide(xp, var) + 0, shape)
         centred = x - mean
     scale = 1 / xp.sqrt(var + eps)
+    if training and x.dtype != input.dtype and (weight is None or weight.dtype == input.dtype):
+        centred = x - mean.astype(input.dtype).astype(x.dtype)  # PyTorch keeps statistics in the input's dtype
+        scale = scale.astype(input.dtype).astype(x.dtype)
     if weight is not None:
         scale = scale * xp.reshape(weight, shape)
     out = centred * scale

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from dispatchtorch.plugin.numpylike import kernel
+from dispatchtorch.plugin.numpylike.halves import in_float32
 from dispatchtorch.plugin.numpylike.special import erf
 
 __all__: list[str] = []
@@ -247,6 +248,7 @@ def xlogy(xp: Any, a: Any, b: Any) -> Any:
 
 
 @kernel
+@in_float32
 def sinc(xp: Any, a: Any) -> Any:
     angle = a * math.pi
     safe = xp.where(a == 0, xp.ones_like(angle), angle)
@@ -321,6 +323,7 @@ def _normal_share(xp: Any, a: Any) -> Any:
 
 
 @kernel
+@in_float32
 def _gelu(xp: Any, a: Any, approximate: str) -> Any:
     if approximate == "none":
         return a * _normal_share(xp, a)
@@ -328,6 +331,7 @@ def _gelu(xp: Any, a: Any, approximate: str) -> Any:
 
 
 @kernel
+@in_float32
 def _gelu_backward(xp: Any, g: Any, a: Any, approximate: str) -> Any:
     if approximate == "none":
         return g * (_normal_share(xp, a) + a * xp.exp(a * a * -0.5) * (1 / math.sqrt(2 * math.pi)))

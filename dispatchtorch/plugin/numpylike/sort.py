@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from dispatchtorch.plugin.numpylike import kernel
+from dispatchtorch.plugin.numpylike.halves import is_half
 
 Array = Any
 
 
 def _order(xp: Any, a: Array, dim: int, descending: bool) -> Array:
     """Returns the stable order along ``dim``; equal elements keep theirs in both directions."""
+    if is_half(a):
+        a = a.astype(xp.float32)  # bfloat16's own order leaves nan where it is
     if not descending:
         return xp.argsort(a, axis=dim, stable=True).astype(xp.int64)
     turned = xp.flip(xp.argsort(xp.flip(a, axis=dim), axis=dim, stable=True), axis=dim)
