@@ -122,8 +122,17 @@ class BlockMask:
             of_q[:2] = _ordered(_dense(kv_num_blocks, kv_indices).transpose(-2, -1))
             if full_kv_num_blocks is not None and full_kv_indices is not None:
                 of_q[2:] = _ordered(_dense(full_kv_num_blocks, full_kv_indices).transpose(-2, -1))
-        made = (lengths, kv_num_blocks, kv_indices, full_kv_num_blocks, full_kv_indices, *of_q, sizes)
-        return cls(*made, mask_mod or noop_mask)
+        made: Any = (
+            lengths,
+            kv_num_blocks,
+            kv_indices,
+            full_kv_num_blocks,
+            full_kv_indices,
+            *of_q,
+            sizes,
+            mask_mod or noop_mask,
+        )
+        return cls(*made)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -151,8 +160,9 @@ class BlockMask:
 
     def to(self, device: Any) -> BlockMask:
         """Returns the mask with its tensors on a device."""
-        moved: list[Any] = [None if t is None else t.to(device) for t in self._tensors()]
-        return BlockMask(self.seq_lengths, *moved[:8], self.BLOCK_SIZE, self.mask_mod)
+        moved = [None if t is None else t.to(device) for t in self._tensors()]
+        made: Any = (self.seq_lengths, *moved, self.BLOCK_SIZE, self.mask_mod)
+        return BlockMask(*made)
 
     def _tensors(self) -> tuple[Any, ...]:
         return (
@@ -198,5 +208,5 @@ def create_block_mask(
     full = counts == sizes[0] * sizes[1]
     some = (counts > 0) & ~full if separate_full_blocks else counts > 0
     of_full = _ordered(full) if separate_full_blocks else (None, None)
-    listed = (*_ordered(some), *of_full)
-    return BlockMask.from_kv_blocks(*listed, sizes, mask_mod, (Q_LEN, KV_LEN))
+    listed: Any = (*_ordered(some), *of_full, sizes, mask_mod, (Q_LEN, KV_LEN))
+    return BlockMask.from_kv_blocks(*listed)

@@ -46,9 +46,9 @@ class Net(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.inner = nn.Sequential(weight_norm(nn.Linear(1, 16)), Snake(16, 3.0), nn.Linear(16, 16), Snake(16))
+        self.inner = nn.Sequential(nn.Linear(1, 16), Snake(16, 3.0), nn.Linear(16, 16), Snake(16))
         parametrize.register_parametrization(self.inner[2], "weight", Symmetric())
-        self.outer = nn.Linear(16, 1)
+        self.outer = weight_norm(nn.Linear(16, 1))
 
     def forward(self, x):
         return self.outer(self.inner(x) + 0.1 * Legendre.apply(torch.tanh(x)))
