@@ -239,6 +239,7 @@ _ROOMS = frozenset(
 # Names of the torch namespace that live in a heavy room.
 _FROM_ROOMS = {
     "autocast": "amp",
+    "compile": "compiler",
     "get_device_module": "accelerator",
     "load": "serialization",
     "save": "serialization",
@@ -260,6 +261,7 @@ if TYPE_CHECKING:
     from dispatchtorch._functions import *  # noqa: F403 - a stub made from the table
     from dispatchtorch.amp import autocast as autocast
     from dispatchtorch.amp.state import *  # noqa: F403 - autocast's switches
+    from dispatchtorch.compiler import compile as compile
     from dispatchtorch.func import vmap as vmap
     from dispatchtorch.serialization import load as load
     from dispatchtorch.serialization import save as save

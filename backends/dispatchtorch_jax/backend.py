@@ -6,14 +6,14 @@ the same process see 64-bit types from then on. Kernels that JAX does better tha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Final, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dispatchtorch.plugin import Backend, BackendUnavailableError, Gap, Kernel, KernelCall
+from dispatchtorch.plugin import Backend, BackendUnavailableError, Gap, Kernel, KernelCall, Traced
 from dispatchtorch_jax.devices import Places
 from dispatchtorch_jax.kernels import EAGER, KERNELS
 
@@ -39,7 +39,7 @@ class JaxBackend(Backend):
     devices: ClassVar[tuple[str, ...]] = _PLACES.types
     aliasing: ClassVar[Literal["native", "lens"]] = "lens"
     capabilities: ClassVar[frozenset[str]] = frozenset(
-        {"float16", "bfloat16", "float64", "complex64", "complex128", "jit"}
+        {"float16", "bfloat16", "float64", "complex64", "complex128", "jit", "trace"}
     )
     kernels: Mapping[str, Kernel] = KERNELS
     gaps: tuple[Gap, ...] = ()
@@ -88,6 +88,36 @@ class JaxBackend(Backend):
         for place in _PLACES.all:
             # Work on a device runs in the order of its launch, so a new array's being ready says that the rest is.
             jax.device_put(np.zeros((), np.int8), place).block_until_ready()
+
+    def trace(self, function: Callable[..., list[Any]], arrays: Sequence[Any]) -> Traced:
+        """Returns a function of arrays as a jaxpr; what it captured are the jaxpr's constants."""
+        closed = jax.make_jaxpr(function)(*arrays)
+
+        def compile(donated: tuple[int, ...]) -> Callable[[list[Any], list[Any]], list[Any]]:
+            def run(kept: list[Any], taken: list[Any], given: list[Any]) -> list[Any]:
+                merged, left, gone = [], iter(kept), iter(taken)
+                for i in range(len(closed.consts)):
+                    merged.append(next(gone) if i in donated else next(left))
+                return jax.core.eval_jaxpr(closed.jaxpr, merged, *given)
+
+            jitted = jax.jit(run, donate_argnums=1)
+
+            def program(captured: list[Any], given: list[Any]) -> list[Any]:
+                kept = [a for i, a in enumerate(captured) if i not in donated]
+                result: list[Any] = jitted(kept, [captured[i] for i in donated], given)
+                return result
+
+            return program
+
+        return Traced(tuple(closed.consts), compile, len(closed.jaxpr.eqns))
+
+    def is_traced(self, array: Any) -> bool:
+        """Returns whether an array is one of JAX's tracers."""
+        return isinstance(array, jax.core.Tracer)
+
+    def aside(self) -> Any:
+        """Returns JAX's own context for values that are known while a function is traced."""
+        return jax.ensure_compile_time_eval()
 
     def set_at(self, array: Any, index: Any, value: Any) -> Any:
         """Returns a copy with the value at the index; cheap under jit only, which is where it is called."""

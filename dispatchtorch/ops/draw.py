@@ -18,6 +18,7 @@ from dispatchtorch.dispatch.modes import modes
 from dispatchtorch.dispatch.op import Op
 from dispatchtorch.dispatch.record import check_inplace, make_node, rebase, record
 from dispatchtorch.dispatch.table import METHODS, with_out
+from dispatchtorch.dispatch.tracing import drawn_on_host
 from dispatchtorch.random import streams
 from dispatchtorch.random.engine import Engine
 from dispatchtorch.random.generator import Generator, default_generator
@@ -105,12 +106,15 @@ def made(key: Key, lens: Lens | tuple[int, ...], draw: Draw, requires_grad: bool
         t = drawn(key, shape, lambda s: draw(s, True))
         return METHODS["requires_grad_"](t) if requires_grad else t
     if not isinstance(lens, Lens) or is_contiguous(lens):
-        t = wrap(backend.from_host(draw(shape, True), device), key.fresh(not shape))
+        t = wrap(drawn_on_host(lambda: draw(shape, True), backend, device), key.fresh(not shape))
     else:
-        host = streams.in_fill_order(shape, lens.strides, lambda s: draw(s, False))
         order = sorted(range(len(shape)), key=lambda dim: -lens.strides[dim])
-        memory = host.transpose(order)
-        t = view_of(wrap(backend.from_host(memory, device), key.fresh(not shape)), lens)
+        strides = lens.strides
+
+        def memory() -> Any:
+            return streams.in_fill_order(shape, strides, lambda s: draw(s, False)).transpose(order)
+
+        t = view_of(wrap(drawn_on_host(memory, backend, device), key.fresh(not shape)), lens)
     return METHODS["requires_grad_"](t) if requires_grad else t
 
 
@@ -157,22 +161,20 @@ def fill(t: Tensor, op: Op, draw: Draw, *others: Any) -> Tensor:
         raise RuntimeError(OVERLAP)
     shape = lens.shape
     value = drawn_over(t, lambda s: draw(s, True))
-    if value is not None:
-        host = None
-    elif is_contiguous(lens):
-        host = draw(shape, True)
-    else:
-        host = streams.in_fill_order(shape, lens.strides, lambda s: draw(s, False))
+
+    def numbers() -> Any:
+        if is_contiguous(lens):
+            return draw(shape, True)
+        return streams.in_fill_order(shape, lens.strides, lambda s: draw(s, False))
+
+    if value is None:
+        value = numbers() if _on_host(t) else drawn_on_host(numbers, key.backend, str(key.device))
     key = t._key
     recorded = modes.grad and key.dtype.category >= FLOATING
     node = None
     if recorded and (key.requires or any(isinstance(o, Tensor) and o._key.requires for o in others)):
         node = make_node(op, (t, *others))
-    backend = key.backend
-    if host is None:
-        write(t, value)
-    else:
-        write(t, host if _on_host(t) else backend.from_host(host, str(key.device)))
+    write(t, value)
     cell_of(t).version += 1
     if node is not None:
         rebase(t, node, has_self=True)

@@ -6,16 +6,16 @@ The mask is drawn on the host and laid onto the backend of what it multiplies; d
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import Any, Final
 
 from dispatchtorch.batching.levels import LEVELS
 from dispatchtorch.batching.randomness import drawn
 from dispatchtorch.dispatch.table import METHODS, composite
+from dispatchtorch.dispatch.tracing import drawn_on_host
 from dispatchtorch.random import streams
 from dispatchtorch.random.generator import default_generator
-from dispatchtorch.tensor import interop
 from dispatchtorch.tensor.lens import contiguous_strides
-from dispatchtorch.tensor.tensor import Tensor, lens_of
+from dispatchtorch.tensor.tensor import Tensor, lens_of, wrap
 
 __all__ = ["alpha_dropout", "dropout", "feature_alpha_dropout", "feature_dropout", "mask"]
 
@@ -33,15 +33,14 @@ def mask(input: Tensor, p: float, *, channels: bool = False) -> Tensor:
         shape = (*shape[:2], *(1 for _ in shape[2:]))
     if LEVELS.stack:
         return drawn(key, shape, lambda s: streams.dropout_noise(engine, s, key.dtype.name, p))
-    if channels:
-        noise = streams.dropout_noise(engine, shape, key.dtype.name, p)
-    else:
-        strides = lens_of(input).strides
+    strides = contiguous_strides(shape) if channels else lens_of(input).strides
+
+    def noise() -> Any:
         if strides == contiguous_strides(shape):
-            noise = streams.dropout_noise(engine, shape, key.dtype.name, p)
-        else:
-            noise = streams.in_fill_order(shape, strides, lambda s: streams.dropout_noise(engine, s, key.dtype.name, p))
-    return interop.from_host(noise, key.device, key.backend)
+            return streams.dropout_noise(engine, shape, key.dtype.name, p)
+        return streams.in_fill_order(shape, strides, lambda s: streams.dropout_noise(engine, s, key.dtype.name, p))
+
+    return wrap(drawn_on_host(noise, key.backend, str(key.device)), key.fresh(not shape))
 
 
 def _check(p: float) -> None:

@@ -14,6 +14,7 @@ from dispatchtorch._base.dtypes import float32, float64, get_default_dtype
 from dispatchtorch.autograd.grad_mode import enable_grad
 from dispatchtorch.dispatch.modes import modes
 from dispatchtorch.dispatch.table import FUNCTIONS
+from dispatchtorch.dispatch.tracing import tracing
 from dispatchtorch.optim.conditions import number
 from dispatchtorch.optim.optimizer import Closure, Optimizer, ParamsT
 from dispatchtorch.tensor.sparse import SparseTensor
@@ -45,6 +46,8 @@ def rate_of(group: dict[str, Any]) -> Any:
     lr = group["lr"]
     if isinstance(lr, Tensor):
         return lr.reshape(()) if group.get("differentiable") and lr._key.requires else number(lr)
+    if tracing.now is not None:
+        return tracing.now.rate(lambda: group["lr"], group["params"][0])
     return lr
 
 
@@ -95,6 +98,8 @@ class GradientStep(Optimizer):
     def step(self, closure: Closure | None = None) -> Any:
         """Moves the parameters once and returns the closure's loss; the closure is run with recording on."""
         loss = None
+        if tracing.now is not None:
+            tracing.now.guard(self._options)
         before = modes.grad
         if closure is not None:
             with enable_grad():
@@ -189,4 +194,4 @@ class GradientStep(Optimizer):
         step = state["step"]
         step.add_(1)
         tensors = [real_view(state[name]) for name in start]
-        return step.item(), tensors
+        return (step.item() if tracing.now is None else step.double()), tensors

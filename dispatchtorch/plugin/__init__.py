@@ -5,7 +5,7 @@ Layer 1: knows arrays and op names, never a tensor, never a gradient.
 
 from dispatchtorch._base.config import flag as env_flag
 from dispatchtorch._base.errors import BackendUnavailableError
-from dispatchtorch.plugin.backend import Array, Backend, BackendSpec, Gap, Kernel, KernelCall
+from dispatchtorch.plugin.backend import Array, Backend, BackendSpec, Gap, Kernel, KernelCall, Traced
 from dispatchtorch.plugin.hookspecs import HOOK_VERSION, Commands, hookimpl
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Gap",
     "Kernel",
     "KernelCall",
+    "Traced",
     "env_flag",
     "hookimpl",
 ]

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import importlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
-__all__ = ["Array", "Backend", "BackendSpec", "Gap", "Kernel", "KernelCall"]
+__all__ = ["Array", "Backend", "BackendSpec", "Gap", "Kernel", "KernelCall", "Traced"]
 
 Array = Any  # an array of the backend's own library: opaque to the core
 Kernel = Callable[..., Any]  # takes raw arrays, returns one or a tuple
@@ -58,6 +59,19 @@ class KernelCall:
     zero_dim: bool = False  # all array arguments have no dimensions
     elementwise: bool = False
     dtype: str = ""  # of the result, for an elementwise op: a library whose own promotion differs casts to it
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """A function that a library has traced.
+
+    ``captured`` are the arrays that it read beside its arguments; ``compile(donated)`` returns the program, which takes
+    arrays in their place and the arguments, and may take over the memory of the captured ones whose numbers are given.
+    """
+
+    captured: tuple[Array, ...]
+    compile: Callable[[tuple[int, ...]], Callable[[list[Array], list[Array]], list[Array]]]
+    size: int  # how many steps the program has
 
 
 class Backend(ABC):
@@ -135,6 +149,19 @@ class Backend(ABC):
     def takes_out(self, kernel: Kernel) -> bool:
         """Returns whether ``kernel(a, b, out)`` writes a third argument; only true of a library's own functions."""
         return False
+
+    # --- tracing: for a library with a compiler, which says so by the capability "trace" ---------------------------
+    def trace(self, function: Callable[..., list[Array]], arrays: Sequence[Array]) -> Traced:
+        """Returns a function of arrays as the library traces it on placeholders."""
+        raise NotImplementedError(f"backend {self.name!r} has no compiler")
+
+    def is_traced(self, array: Array) -> bool:
+        """Returns whether an array is a placeholder of a trace."""
+        return False
+
+    def aside(self) -> AbstractContextManager[Any]:
+        """Returns a context in which arrays are made outside of the trace that is going on."""
+        return nullcontext()
 
     # --- native aliasing -------------------------------------------------------------------------------------------
     def strided(self, root: Array, shape: tuple[int, ...], strides: tuple[int, ...], offset: int) -> Array:

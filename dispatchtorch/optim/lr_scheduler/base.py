@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from typing import Any, Final
 
+from dispatchtorch.dispatch.tracing import tracing
 from dispatchtorch.optim.optimizer import Optimizer
 from dispatchtorch.tensor.tensor import Tensor
 
@@ -120,6 +121,9 @@ class LRScheduler:
 
     def step(self, epoch: int | None = None) -> None:
         """Goes on by one epoch, or to the one given, and writes the rates."""
+        if tracing.now is not None:
+            tracing.now.effect(self, lambda: self.step(epoch))
+            return
         if self._step_count == 1 and not self.optimizer._opt_called:
             warnings.warn(_ORDER, UserWarning, stacklevel=2)
         self._step_count += 1
