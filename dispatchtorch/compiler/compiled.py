@@ -1,7 +1,7 @@
 """``torch.compile``: which program serves a call, when one is made, and when the call runs as it is written.
 
-The first call of a kind runs eagerly, so that what is made once (optimizer state) exists; the second is traced, and from
-then on a program runs. Where the backend has no compiler, or a call cannot be traced, calls run eagerly.
+The first call of a kind runs eagerly, so that what is made once (optimizer state) exists; the second is traced, and
+from then on a program runs. Where the backend has no compiler, or a call cannot be traced, calls run eagerly.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from dispatchtorch.compiler.program import Program
 from dispatchtorch.compiler.trace import UntraceableError, trace
 from dispatchtorch.dispatch.modes import modes
 from dispatchtorch.dispatch.tracing import tracing
-from dispatchtorch.nn import Module
+from dispatchtorch.nn.modules.module import Module
 from dispatchtorch.plugin.backend import Backend
 from dispatchtorch.plugin.selection import default_backend
 from dispatchtorch.tensor.tensor import Tensor, lens_of
@@ -113,6 +113,9 @@ class Compiled:
                 ) from error
             self._give_up(kind, why)
             return result
+        if program.keeps:
+            self._give_up(kind, "It keeps a tensor that it made; write into one that is there already: copy_(), add_()")
+            return program.run(leaves)
         program.guard(_modes_of(program))
         kind.programs.append(program)
         self.counts.traces += 1
@@ -189,8 +192,8 @@ def compile(
 ) -> Any:
     """Returns a function or module whose calls become programs on a backend with a compiler; a decorator without one.
 
-    ``fullgraph``: raise where a call cannot be traced, rather than run it eagerly. ``dynamic``, ``backend``, ``mode`` and
-    ``options`` choose among PyTorch's own compilers and are accepted: each new shape gets its own program.
+    ``fullgraph``: raise where a call cannot be traced, rather than run it eagerly. ``dynamic``, ``backend``, ``mode``
+    and ``options`` choose among PyTorch's own compilers and are accepted: each new shape gets its own program.
 
     >>> import dispatchtorch as torch
     >>> @torch.compile

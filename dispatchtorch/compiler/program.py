@@ -55,6 +55,7 @@ class Program:
             for output in self._outputs
             if isinstance(output.holder, GradHolder) and _grad_of(output.holder.owner) is None
         ]
+        self.keeps = any(output.kind == "kept" for output in self._outputs)  # then it is right for this call only
         self.equations = traced.size
         self._run = traced.compile(())
         for output in self._outputs:

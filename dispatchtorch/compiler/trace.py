@@ -25,6 +25,7 @@ from dispatchtorch.plugin.backend import Array, Backend
 from dispatchtorch.random.generator import default_generator
 from dispatchtorch.tensor.key import intern_key
 from dispatchtorch.tensor.lens import is_contiguous
+from dispatchtorch.tensor.storage import Storage
 from dispatchtorch.tensor.tensor import Tensor, lens_of, read, wrap
 
 __all__ = ["UntraceableError", "trace"]
@@ -141,7 +142,7 @@ def _sources(snapshot: Snapshot, recording: _Recording, captured: Sequence[Array
     return [known.get(id(array), array) for array in captured]
 
 
-def _covering(snapshot: Snapshot, storage: Any) -> list[Tensor]:
+def _covering(snapshot: Snapshot, storage: Storage) -> list[Tensor]:
     """Returns the tensors that show the whole of a storage as it lies."""
     found = []
     for t, _, _ in snapshot.tensors.values():
@@ -211,7 +212,9 @@ def _outputs(
     for t in list(tensors_alive(backend)):
         fresh = id(t) not in snapshot.tensors and id(t) not in seen and id(t) not in grads and id(t) not in numbers
         if fresh and backend.is_traced(t._a):
-            outputs.every.append(Output("kept", read(t), holder=TensorHolder(t)))
+            own_storage = storage_behind(t)
+            holder = TensorHolder(t) if own_storage is None else StorageHolder(own_storage, [t])
+            outputs.every.append(Output("kept", holder.get(), holder=holder))
     return outputs
 
 

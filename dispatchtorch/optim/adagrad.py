@@ -7,7 +7,7 @@ from typing import Any
 from dispatchtorch.dispatch.modes import modes
 from dispatchtorch.dispatch.table import METHODS
 from dispatchtorch.optim.conditions import number, require_lr, require_not_negative
-from dispatchtorch.optim.gradient_step import GradientStep, real_view
+from dispatchtorch.optim.gradient_step import GradientStep, rate_of, real_view
 from dispatchtorch.optim.optimizer import ParamsT
 from dispatchtorch.tensor.sparse import SparseTensor, as_sparse
 from dispatchtorch.tensor.tensor import Tensor
@@ -17,6 +17,8 @@ __all__ = ["Adagrad"]
 
 class Adagrad(GradientStep):
     """Moves parameters by the gradient over the root of the sum of all its squares; the state exists from the start."""
+
+    _rate_is_read_late = True
 
     def __init__(
         self,
@@ -69,7 +71,7 @@ class Adagrad(GradientStep):
             return
         x, grad = real_view(x), real_view(grad)
         total.add_(grad.mul(grad))
-        rate = number(group["lr"]) / (1 + (step - 1) * group["lr_decay"])
+        rate = rate_of(group) / (1 + (step - 1) * group["lr_decay"])
         root = total.sqrt()
         root = root.add(group["eps"]) if group["differentiable"] else root.add_(group["eps"])
         x.add_(grad.div(root).mul_(-rate))

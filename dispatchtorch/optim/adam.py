@@ -24,6 +24,8 @@ class Adam(GradientStep):
     tensor([0.9000], requires_grad=True)
     """
 
+    _rate_is_read_late = True
+
     def __init__(
         self,
         params: ParamsT,

@@ -98,8 +98,6 @@ class GradientStep(Optimizer):
     def step(self, closure: Closure | None = None) -> Any:
         """Moves the parameters once and returns the closure's loss; the closure is run with recording on."""
         loss = None
-        if tracing.now is not None:
-            tracing.now.guard(self._options)
         before = modes.grad
         if closure is not None:
             with enable_grad():

@@ -15,6 +15,7 @@ from itertools import chain
 from typing import Any, Final
 
 from dispatchtorch.autograd.hooks import RemovableHandle
+from dispatchtorch.dispatch.tracing import tracing
 from dispatchtorch.tensor.tensor import Tensor
 
 __all__ = [
@@ -74,6 +75,8 @@ def _hooked(step: Callable[..., Any]) -> Callable[..., Any]:
                         f"{step} must return None or a tuple of (new_args, new_kwargs), but got {result}."
                     )
                 args, kwargs = result
+        if tracing.now is not None:
+            tracing.now.guard(self._options)
         out = step(self, *args, **kwargs)
         for hook in (*self._optimizer_step_post_hooks.values(), *_global_post_hooks.values()):
             hook(self, args, kwargs)
@@ -224,6 +227,18 @@ class Optimizer:
     def step(self, closure: Closure | None = None) -> Any:
         """Moves the parameters once and returns the closure's loss."""
         raise NotImplementedError
+
+    _rate_is_read_late: bool = False  # whether `step` reads "lr" so that a compiled step gets it anew each time
+
+    def _options(self) -> tuple[Any, ...]:
+        """Returns what a compiled step takes for granted: which parameters there are, and their options."""
+        late = ("lr", "initial_lr") if self._rate_is_read_late else ()
+        return tuple(
+            (name, tuple(map(id, value)) if name == "params" else id(value) if isinstance(value, Tensor) else value)
+            for group in self.param_groups
+            for name, value in group.items()
+            if name not in late
+        )
 
     # --- saving ------------------------------------------------------------------------------------------------------
 

@@ -23,6 +23,8 @@ class SGD(GradientStep):
     tensor([0.8000], requires_grad=True)
     """
 
+    _rate_is_read_late = True
+
     def __init__(
         self,
         params: ParamsT,
