@@ -11,6 +11,7 @@ import numpy as np
 
 from dispatchtorch.plugin import Backend, Gap, Kernel, KernelCall
 from dispatchtorch_numpy.kernels import BARE, KERNELS
+from dispatchtorch_numpy.memory import keep_memory
 
 __all__ = ["NumpyBackend"]
 
@@ -31,6 +32,10 @@ class NumpyBackend(Backend):
     capabilities: ClassVar[frozenset[str]] = frozenset({"float16", "float64", "complex64", "complex128", "bfloat16"})
     gaps: tuple[Gap, ...] = ()
     kernels: Mapping[str, Kernel] = KERNELS
+
+    def __init__(self) -> None:
+        super().__init__()
+        keep_memory()
 
     @property
     def namespace(self) -> Any:
