@@ -12,7 +12,12 @@ LONGEST_FILE = 500
 
 #: Names that say nothing about what is inside; the torch API prescribes the two exceptions.
 EMPTY_NAMES = {"utils", "util", "helpers", "helper", "common", "misc"}
-NAMED_BY_TORCH = {"dispatchtorch/utils", "dispatchtorch/nn/utils", "dispatchtorch/nn/modules/utils"}
+NAMED_BY_TORCH = {
+    "dispatchtorch/distributions/utils",
+    "dispatchtorch/utils",
+    "dispatchtorch/nn/utils",
+    "dispatchtorch/nn/modules/utils",
+}
 
 
 @pytest.mark.parametrize("library", ["cupy", "jax"])
