@@ -71,6 +71,7 @@ def _samples(make: Maker) -> Iterator[Sample]:
     labels = FUNCTIONS["tensor"]([0, 2, 1, 3, -100])
     yield Sample((make(5, 3), make(4, 3), labels, 2, -100))
     yield Sample((make(5, 3), make(4, 3), labels, 3, -100, make(4), make(4, low=0.5)), grad=False)
+    yield Sample((make(5, 3), make(4, 3), labels, 3, -100, make(4)))
 
 
 @primitive(

@@ -1,6 +1,7 @@
 """Distances between vectors, and the losses that torch has as functions of its own beside ``nn.functional``.
 
-``reduction`` is torch's number (0 each, 1 mean, 2 sum) or its word.
+``reduction`` is torch's number (0 each, 1 mean, 2 sum) or its word. Called from Python, torch's functions of these names
+give each loss where none is named, whatever their schema says; ``nn.functional`` names one.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from dispatchtorch._base.dtypes import promote
-from dispatchtorch.dispatch.table import composite
+from dispatchtorch.dispatch.table import FUNCTIONS, composite
 from dispatchtorch.ops.loss import _binary_cross_entropy_with_logits, reduce, reduction_named
 from dispatchtorch.ops.samples import Maker, Sample, Sampler
 from dispatchtorch.tensor.sizes import broadcast_shapes
@@ -97,7 +98,7 @@ def binary_cross_entropy_with_logits(
     target: Tensor,
     weight: Tensor | None = None,
     pos_weight: Tensor | None = None,
-    reduction: Reduction = 1,
+    reduction: Reduction = 0,
 ) -> Tensor:
     """Returns the cross entropy of the sigmoid of logits with targets in [0, 1]."""
     if input._key.dtype.category < 2:
@@ -111,7 +112,7 @@ def _kl_samples(make: Maker) -> Iterator[Sample]:
 
 
 @composite(samples=_kl_samples)
-def kl_div(input: Tensor, target: Tensor, reduction: Reduction = 1, *, log_target: bool = False) -> Tensor:
+def kl_div(input: Tensor, target: Tensor, reduction: Reduction = 0, *, log_target: bool = False) -> Tensor:
     """Returns the divergence of the distribution ``target`` from the log probabilities ``input``."""
     if log_target:
         return _reduced(target.exp() * (target - input), reduction)
@@ -144,17 +145,18 @@ def _with_signs(*shapes: tuple[int, ...]) -> Sampler:
 
 
 @composite(samples=_with_signs((5,)))
-def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0, reduction: Reduction = 1) -> Tensor:
-    """Returns the mean of distances where the target is 1, of ``max(0, margin - distance)`` where it is -1."""
-    apart = (margin - input).clamp_min(0).masked_fill(target == 1, 0.0)
+def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0, reduction: Reduction = 0) -> Tensor:
+    """Returns distances where the target is 1, ``max(0, margin - distance)`` where it is -1."""
+    given: Tensor = FUNCTIONS["full_like"](input, margin)  # of the input's dtype: integers cut the margin
+    apart = (given - input).clamp_min(0).masked_fill(target == 1, 0.0)
     return _reduced(apart + input.masked_fill(target == -1, 0.0), reduction)
 
 
 @composite(samples=_with_signs((5,), (5,)))
 def margin_ranking_loss(
-    input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0, reduction: Reduction = 1
+    input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0, reduction: Reduction = 0
 ) -> Tensor:
-    """Returns the mean of ``max(0, -target * (input1 - input2) + margin)``."""
+    """Returns ``max(0, -target * (input1 - input2) + margin)``."""
     if not input1.dim() == input2.dim() == target.dim():
         raise RuntimeError(
             "margin_ranking_loss : All input tensors should have same dimension but got sizes: "
@@ -165,9 +167,9 @@ def margin_ranking_loss(
 
 @composite(samples=_with_signs((5, 3), (5, 3)))
 def cosine_embedding_loss(
-    input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0, reduction: Reduction = 1
+    input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0, reduction: Reduction = 0
 ) -> Tensor:
-    """Returns the mean of ``1 - cosine`` for pairs that belong together, ``max(0, cosine - margin)`` for others."""
+    """Returns ``1 - cosine`` for pairs that belong together, ``max(0, cosine - margin)`` for others."""
     if target.dim() > 1:
         raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
     found = f"but found inputs with sizes {list(input1.shape)} and {list(input2.shape)}."
@@ -214,9 +216,9 @@ def triplet_margin_loss(
     p: float = 2.0,
     eps: float = 1e-6,
     swap: bool = False,
-    reduction: Reduction = 1,
+    reduction: Reduction = 0,
 ) -> Tensor:
-    """Returns the mean of ``max(0, distance to the positive - distance to the negative + margin)``."""
+    """Returns ``max(0, distance to the positive - distance to the negative + margin)``."""
     dims = [t.dim() for t in (anchor, positive, negative)]
     if len(set(dims)) > 1:
         raise RuntimeError(

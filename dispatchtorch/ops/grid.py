@@ -220,7 +220,7 @@ def _steps(theta: Tensor, n: int, align: bool) -> Tensor:
     if n <= 1:
         return theta.new_zeros((max(n, 0),))
     places: Tensor = FUNCTIONS["linspace"](-1, 1, n, dtype=theta.dtype, device=theta.device)
-    return places if align else places * ((n - 1) / n)
+    return places if align else (places * (n - 1) / n).to(theta.dtype)
 
 
 def _affine_samples(make: Maker) -> Iterator[Sample]:

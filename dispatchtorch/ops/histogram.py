@@ -96,18 +96,21 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Ten
 _NAME = "torch.histogramdd"
 
 
-def _check_input(x: Tensor, weight: Tensor | None) -> None:
+_WORDS = {"float32": "float", "float64": "double", "float16": "c10::Half", "bfloat16": "c10::BFloat16"}
+
+
+def _check_input(x: Tensor, weight: Tensor | None, searches: bool) -> None:
     dtype = x._key.dtype
-    if dtype not in (float32, float64):
-        raise NotImplementedError(f"\"histogramdd\" not implemented for '{dtype.legacy}'")
+    if dtype not in (float32, float64) and (searches or dtype.category != FLOATING):  # half finds no ends of its own
+        word = "histogramdd" if searches else "histogram_cpu"
+        raise NotImplementedError(f"\"{word}\" not implemented for '{dtype.legacy}'")
     if weight is None:
         return
-    words = {"float32": "float", "float64": "double"}
     if weight._key.dtype is not dtype:
-        theirs = words.get(weight._key.dtype.name, weight._key.dtype.name)
+        theirs = _WORDS.get(weight._key.dtype.name, weight._key.dtype.name)
         raise RuntimeError(
             f"{_NAME}: if weight tensor is provided, input tensor and weight tensor should have the same dtype, but "
-            f"got input({words[dtype.name]}), and weight({theirs})"
+            f"got input({_WORDS[dtype.name]}), and weight({theirs})"
         )
     if tuple(weight._a.shape) != tuple(x._a.shape[:-1]):
         raise RuntimeError(
@@ -120,14 +123,13 @@ def _check_input(x: Tensor, weight: Tensor | None) -> None:
 def _given_edges(x: Tensor, bins: Sequence[Tensor]) -> list[Tensor]:
     """Returns edges that the caller gave; RuntimeError where they do not fit the values."""
     dims = x._a.shape[-1]
-    words = {"float32": "float", "float64": "double"}
     if len(bins) != dims:
         raise RuntimeError(
             f"{_NAME}: expected {dims} sequences of bin edges for a {dims}-dimensional histogram but got {len(bins)}"
         )
     for i, edges in enumerate(bins):
         if edges._key.dtype is not x._key.dtype:
-            ours, theirs = (words.get(t._key.dtype.name, t._key.dtype.name) for t in (x, edges))
+            ours, theirs = (_WORDS.get(t._key.dtype.name, t._key.dtype.name) for t in (x, edges))
             raise RuntimeError(
                 f"{_NAME}: input tensor and bins tensors should have the same dtype, but got input with dtype {ours} "
                 f"and bins for dimension {i} with dtype {theirs}"
@@ -188,7 +190,7 @@ def _histogram(
     x: Tensor, bins: Any, range: Sequence[float] | None, weight: Tensor | None, density: bool
 ) -> tuple[Tensor, list[Tensor]]:
     """Returns counts and edges for points in the rows of ``x``."""
-    _check_input(x, weight)
+    _check_input(x, weight, range is None and not isinstance(bins[0], Tensor))
     x = METHODS["detach"](x)
     rows: Any = x.reshape(-1, x._a.shape[-1])
     if isinstance(bins[0], Tensor):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dispatchtorch.dispatch.table import composite
+from dispatchtorch._base.memory_format import contiguous_format
+from dispatchtorch.dispatch.table import METHODS, composite
 from dispatchtorch.ops.samples import Sample
+from dispatchtorch.ops.view import _unsafe_view
 from dispatchtorch.tensor.tensor import Tensor
 
 __all__ = ["channel_shuffle", "native_channel_shuffle", "pixel_shuffle", "pixel_unshuffle"]
@@ -14,6 +16,11 @@ def _check_ndim(name: str, input: Tensor) -> None:
         raise RuntimeError(
             f"{name} expects input to have at least 3 dimensions, but got input with {input.ndim} dimension(s)"
         )
+
+
+def _copied(moved: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Returns the elements in their new order and a shape, in memory of their own even where nothing has moved."""
+    return _unsafe_view(METHODS["clone"](moved, memory_format=contiguous_format), shape)
 
 
 @composite(samples=lambda make: iter((Sample((make(2, 8, 2, 3), 2)), Sample((make(9, 2, 1), 3)))))
@@ -31,7 +38,7 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
         )
     n = len(lead)
     split = input.reshape(*lead, c // (r * r), r, r, h, w)
-    return split.permute(*range(n), n, n + 3, n + 1, n + 4, n + 2).reshape(*lead, c // (r * r), h * r, w * r)
+    return _copied(split.permute(*range(n), n, n + 3, n + 1, n + 4, n + 2), (*lead, c // (r * r), h * r, w * r))
 
 
 @composite(samples=lambda make: iter((Sample((make(2, 2, 4, 6), 2)), Sample((make(1, 3, 3), 3)))))
@@ -50,7 +57,7 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
             )
     n = len(lead)
     split = input.reshape(*lead, c, h // r, r, w // r, r)
-    return split.permute(*range(n), n, n + 2, n + 4, n + 1, n + 3).reshape(*lead, c * r * r, h // r, w // r)
+    return _copied(split.permute(*range(n), n, n + 2, n + 4, n + 1, n + 3), (*lead, c * r * r, h // r, w // r))
 
 
 @composite(samples=lambda make: iter((Sample((make(2, 6, 2, 3), 2)), Sample((make(1, 6, 2), 3)))))

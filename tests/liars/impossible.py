@@ -9,4 +9,11 @@ DERIVATIVES: dict[str, str] = {
     "_alias.input": "the identity on a shared storage, of which no public function keeps the history",
     "_floor_divide.input": "raises, as in torch: the derivative is not implemented",
     "_floor_divide.other": "raises, as in torch: the derivative is not implemented",
+    "_geqrf.input": "raises, as in torch: the derivative is not implemented",
+    "_qr_r.input": "raises, as in torch: the derivative depends on Q, which is not there",
+    "_special_zeta.input": "raises, as in torch: the derivative is not implemented",
+    "heaviside.input": "raises, as in torch: the derivative is not implemented",
+    "heaviside.values": "raises, as in torch: the derivative is not implemented",
+    "igamma.input": "raises, as in torch: the derivative is not implemented",
+    "igammac.input": "raises, as in torch: the derivative is not implemented",
 }
