@@ -16,8 +16,8 @@ from dispatchtorch.tensor.tensor import Tensor
 
 
 def _pairs(make: Maker) -> Iterator[Sample]:
-    yield Sample((make(3, 4, low=1.5, high=5.0), make(3, 4, low=0.5, high=9.0)), grad=False)
-    yield Sample((make(3, 1, low=0.5, high=30.0), make(4, low=0.5, high=30.0)), grad=False)
+    yield Sample((make(3, 4, low=1.5, high=5.0), make(3, 4, low=0.5, high=9.0)))
+    yield Sample((make(3, 1, low=0.5, high=30.0), make(4, low=0.5, high=30.0)))
 
 
 def _no_slope(name: str) -> None:

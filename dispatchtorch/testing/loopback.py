@@ -49,6 +49,10 @@ class LoopbackBackend(Backend):
         """Returns what the NumPy backend calls the dtype."""
         return self._host.dtype(name)
 
+    def number(self, value: Any, dtype: str) -> Any:
+        """Returns a 0-d array: to numpy a Python number beside bfloat16 means float32."""
+        return self._host.number(value, dtype)
+
     def bind(self, kernel: Kernel, call: KernelCall) -> Kernel:
         """Returns the kernel, silent, with arrays where numpy gives scalars."""
 
@@ -111,6 +115,10 @@ class ImmutableBackend(Backend):
     def dtype(self, name: str) -> Any:
         """Returns what the NumPy backend calls the dtype."""
         return self._host.dtype(name)
+
+    def number(self, value: Any, dtype: str) -> Any:
+        """Returns a 0-d array: to numpy a Python number beside bfloat16 means float32."""
+        return self._host.number(value, dtype)
 
     def bind(self, kernel: Kernel, call: KernelCall) -> Kernel:
         """Returns the kernel with frozen results; its arguments are frozen already."""
