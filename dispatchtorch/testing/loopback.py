@@ -49,12 +49,9 @@ class LoopbackBackend(Backend):
         """Returns what the NumPy backend calls the dtype."""
         return self._host.dtype(name)
 
-    def number(self, value: Any, dtype: str) -> Any:
-        """Returns a 0-d array: to numpy a Python number beside bfloat16 means float32."""
-        return self._host.number(value, dtype)
-
     def bind(self, kernel: Kernel, call: KernelCall) -> Kernel:
         """Returns the kernel, silent, with arrays where numpy gives scalars."""
+        kernel = kept(kernel, self.dtype("bfloat16")) if call.dtype == "bfloat16" else kernel
 
         @functools.wraps(kernel, assigned=("__name__",), updated=())
         def bound(*args: Any) -> Any:
@@ -116,12 +113,9 @@ class ImmutableBackend(Backend):
         """Returns what the NumPy backend calls the dtype."""
         return self._host.dtype(name)
 
-    def number(self, value: Any, dtype: str) -> Any:
-        """Returns a 0-d array: to numpy a Python number beside bfloat16 means float32."""
-        return self._host.number(value, dtype)
-
     def bind(self, kernel: Kernel, call: KernelCall) -> Kernel:
         """Returns the kernel with frozen results; its arguments are frozen already."""
+        kernel = kept(kernel, self.dtype("bfloat16")) if call.dtype == "bfloat16" else kernel
 
         @functools.wraps(kernel, assigned=("__name__",), updated=())
         def bound(*args: Any) -> Any:
@@ -136,6 +130,17 @@ class ImmutableBackend(Backend):
         out = array.copy()
         out[index] = value
         return frozen(out)
+
+
+def kept(kernel: Kernel, dtype: Any) -> Kernel:
+    """Returns the kernel with results of a dtype that numpy did not make: beside a number, numpy widens it."""
+
+    @functools.wraps(kernel, assigned=("__name__",), updated=())
+    def cast(*args: Any) -> Any:
+        out = kernel(*args)
+        return out.astype(dtype) if out.dtype.kind == "f" else out
+
+    return cast
 
 
 def frozen(value: Any) -> Array:
