@@ -127,8 +127,8 @@ def ctc_loss(
 ) -> Tensor:
     """Returns minus the log likelihood of labels (N, S), or all in a row, under log probabilities (T, N, C) or (T, C).
 
-    ``reduction``: 0 each (when called from Python, torch's default too), 1 the mean of losses over their numbers of labels, 2 the sum. ``zero_infinity`` makes
-    losses of impossible alignments, and their gradients, zero.
+    ``reduction``: 0 each (when called from Python, torch's default too), 1 the mean of losses over their numbers of
+    labels, 2 the sum. ``zero_infinity`` makes losses of impossible alignments, and their gradients, zero.
     """
     batched = log_probs.dim() == 3
     logs = log_probs if batched else log_probs.unsqueeze(1)

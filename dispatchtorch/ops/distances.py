@@ -1,7 +1,7 @@
 """Distances between vectors, and the losses that torch has as functions of its own beside ``nn.functional``.
 
-``reduction`` is torch's number (0 each, 1 mean, 2 sum) or its word. Called from Python, torch's functions of these names
-give each loss where none is named, whatever their schema says; ``nn.functional`` names one.
+``reduction`` is torch's number (0 each, 1 mean, 2 sum) or its word. Called from Python, torch's functions of these
+names give each loss where none is named, whatever their schema says; ``nn.functional`` names one.
 """
 
 from __future__ import annotations

@@ -123,7 +123,11 @@ SAMPLES: Final[dict[str, Sampler]] = {
         (t(3, 4), 1),
     ),
     "float_power": calls(
-        (t(3, 4, low=0.5), t(3, 4)), (t(3, 4), 2), (2.0, t(3, 4)), (t(3, 4, dtype="float64"), 2), (t(2, dtype="float64"), t(2))
+        (t(3, 4, low=0.5), t(3, 4)),
+        (t(3, 4), 2),
+        (2.0, t(3, 4)),
+        (t(3, 4, dtype="float64"), 2),
+        (t(2, dtype="float64"), t(2)),
     ),
     "_gelu": calls((t(3, 4), "none"), (t(3, 4), "tanh")),
     "_gelu_backward": calls((t(3, 4), t(3, 4), "none"), (t(3, 4), t(3, 4), "tanh")),
