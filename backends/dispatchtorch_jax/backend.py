@@ -29,7 +29,10 @@ _DTYPES: Final[dict[str, np.dtype[Any]]] = {
         *("bool", "uint8", "int8", "int16", "int32", "int64", "uint16", "uint32", "uint64"),
         *("float16", "float32", "float64", "complex64", "complex128"),
     )
-} | {"bfloat16": np.dtype(jnp.bfloat16)}
+} | {
+    name: np.dtype(getattr(jnp, name))
+    for name in ("bfloat16", *(f"float8_{kind}" for kind in ("e4m3fn", "e4m3fnuz", "e5m2", "e5m2fnuz", "e8m0fnu")))
+}
 
 
 class JaxBackend(Backend):
@@ -67,7 +70,7 @@ class JaxBackend(Backend):
         return jax.device_put(array, _PLACES.find(device))
 
     def dtype(self, name: str) -> Any:
-        """Returns numpy's (for bfloat16 ml_dtypes') dtype; KeyError for complex32."""
+        """Returns numpy's (for bfloat16 and float8 ml_dtypes') dtype; KeyError for complex32."""
         return _DTYPES[name]
 
     def bind(self, kernel: Kernel, call: KernelCall) -> Kernel:

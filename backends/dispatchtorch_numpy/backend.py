@@ -51,11 +51,11 @@ class NumpyBackend(Backend):
         return array
 
     def dtype(self, name: str) -> Any:
-        """Returns numpy's dtype of this name; bfloat16 comes from ml_dtypes, imported when first asked for."""
-        if name == "bfloat16":
-            import ml_dtypes  # an extra: only who asks for bfloat16 pays
+        """Returns numpy's dtype of this name; bfloat16 and float8 come from ml_dtypes, imported when needed."""
+        if name == "bfloat16" or name.startswith("float8_"):
+            import ml_dtypes  # an extra: only who asks for these types pays
 
-            return np.dtype(ml_dtypes.bfloat16)
+            return np.dtype(getattr(ml_dtypes, name))
         return np.dtype(name)
 
     def bind(self, kernel: Kernel, call: KernelCall) -> Kernel:
@@ -89,7 +89,7 @@ class NumpyBackend(Backend):
         if array.size == 0:
             return np.empty(0, array.dtype)
         extent = 1 + sum((n - 1) * (s // array.itemsize) for n, s in zip(array.shape, array.strides, strict=True))
-        return np.lib.stride_tricks.as_strided(array, (extent,), (array.itemsize,))
+        return _spread(array, (extent,), (array.itemsize,))
 
     def strided(self, root: Any, shape: tuple[int, ...], strides: tuple[int, ...], offset: int) -> Any:
         """Returns a view of the flat root."""
@@ -97,7 +97,7 @@ class NumpyBackend(Backend):
         if 0 in shape:  # an empty view may begin behind the end, where numpy wants a place inside
             offset = min(offset, root.size)
         if root.dtype.isbuiltin != 1:  # ml_dtypes' types do not export a buffer
-            return np.lib.stride_tricks.as_strided(root[offset:], shape, [s * size for s in strides])
+            return _spread(root[offset:], shape, tuple([s * size for s in strides]))
         return np.ndarray(shape, root.dtype, root, offset * size, [s * size for s in strides])
 
     def address(self, array: Any) -> int:
@@ -108,6 +108,14 @@ class NumpyBackend(Backend):
         """Writes, with numpy's broadcasting, casting between kinds as C does."""
         with np.errstate(all="ignore"):
             np.copyto(target, value, casting="unsafe")
+
+
+def _spread(array: Any, shape: tuple[int, ...], strides: tuple[int, ...]) -> Any:
+    """Returns a view with these strides in bytes; ml_dtypes' types travel as integers, for numpy cannot spell them."""
+    if array.dtype.isbuiltin == 1:
+        return np.lib.stride_tricks.as_strided(array, shape, strides)
+    seen = array.view(f"u{array.itemsize}")
+    return np.lib.stride_tricks.as_strided(seen, shape, strides).view(array.dtype)
 
 
 def _kept_array(kernel: Any) -> Kernel:

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from dispatchtorch._base.dtypes import DType, complex64, complex128
 from dispatchtorch.dispatch.table import METHODS, composite
 from dispatchtorch.dispatch.table import view as declare_view
+from dispatchtorch.tensor.interop import host_dtype
 from dispatchtorch.tensor.lens import Lens
 from dispatchtorch.tensor.tensor import Tensor, lens_of
 
@@ -19,7 +20,9 @@ TensorLens: TypeAlias = Lens  # what the body of a view op gets for a tensor: wh
 
 
 @declare_view(
-    native=lambda a, dtype, name, ratio: a.view(name), recast=lambda _, dtype, name, ratio: dtype, node="ViewBackward1"
+    native=lambda a, dtype, name, ratio: a.view(host_dtype(dtype)),
+    recast=lambda _, dtype, name, ratio: dtype,
+    node="ViewBackward1",
 )
 def _view_bits(input: TensorLens, dtype: DType, name: str, ratio: tuple[int, int]) -> Lens:
     """Returns the same memory; ``ratio`` says how many elements of the new dtype are how many of the old one."""

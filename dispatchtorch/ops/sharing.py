@@ -94,10 +94,12 @@ def over_block(
     """Returns a host array over part of a block; ``strides`` and ``offset`` count elements."""
     kind = interop.host_dtype(dtype)
     steps = None if strides is None else tuple([s * kind.itemsize for s in strides])
-    whole: np.ndarray[Any, Any] = np.frombuffer(block, np.uint8, block.nbytes).view(kind)
+    whole: np.ndarray[Any, Any] = np.frombuffer(block, np.uint8, block.nbytes)
     if strides is None:
-        return whole.reshape(shape)
-    return np.lib.stride_tricks.as_strided(whole[offset:], shape, steps)
+        return whole.view(kind).reshape(shape)
+    # As integers, or records, of the same size: numpy cannot spell the types of ml_dtypes.
+    seen = whole[offset * kind.itemsize :].view(f"V{kind.itemsize}")
+    return np.lib.stride_tricks.as_strided(seen, shape, steps).view(kind)
 
 
 def tensor_over(

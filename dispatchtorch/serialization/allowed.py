@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Final
 
 from dispatchtorch._base.device import Device
-from dispatchtorch._base.dtypes import ALL
+from dispatchtorch._base.dtypes import ALL, FLOAT8
 from dispatchtorch.serialization import rebuild
 from dispatchtorch.serialization.names import is_alias, storage_types
 from dispatchtorch.tensor.tensor import Parameter, Size, Tensor
@@ -29,7 +29,7 @@ _MOST_PARTS: Final = 10_000
 
 SafeGlobal = Any  # a class or function, or a pair of one and its full path
 
-_LACKING: Final = ("torch.float8_", "torch.float4_", "torch.quint", "torch.qint", "torch.QInt", "torch.QUInt")
+_LACKING: Final = ("torch.float4_", "torch.quint", "torch.qint", "torch.QInt", "torch.QUInt")
 
 _safe: set[SafeGlobal] = set()
 
@@ -176,7 +176,7 @@ _BUILDERS: Final[list[tuple[str, Any, Callable[..., Any]]]] = [
 
 _NAMED: Final[dict[str, Any]] = {
     **{path: thing for path, thing, _ in _BUILDERS},
-    **{f"torch.{dtype.name}": dtype for dtype in ALL},
+    **{f"torch.{dtype.name}": dtype for dtype in (*ALL, *FLOAT8)},
     **storage_types(),
     "torch.Tensor": Tensor,
 }

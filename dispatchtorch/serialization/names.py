@@ -47,6 +47,7 @@ _ELSEWHERE: Final = {
     "Fold": "torch.nn.modules.fold",
     "FractionalMaxPool2d": "torch.nn.modules.pooling",
     "FractionalMaxPool3d": "torch.nn.modules.pooling",
+    "DataParallel": "torch.nn.parallel.data_parallel",
     "InstanceNorm1d": "torch.nn.modules.instancenorm",
     "InstanceNorm2d": "torch.nn.modules.instancenorm",
     "InstanceNorm3d": "torch.nn.modules.instancenorm",

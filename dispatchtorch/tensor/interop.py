@@ -18,11 +18,11 @@ __all__ = ["dtype_of_host", "from_host", "host_as", "host_dtype", "host_of_data"
 
 def host_dtype(dtype: DType) -> np.dtype[Any]:
     """Returns numpy's spelling of a dtype; imports ml_dtypes for the types numpy lacks."""
-    if dtype.name == "bfloat16":
-        import ml_dtypes  # an extra: only who asks for bfloat16 pays
+    if dtype.name == "bfloat16" or dtype.name.startswith("float8_"):
+        import ml_dtypes  # an extra: only who asks for these types pays
 
-        brain: np.dtype[Any] = np.dtype(ml_dtypes.bfloat16)
-        return brain
+        narrow: np.dtype[Any] = np.dtype(getattr(ml_dtypes, dtype.name))
+        return narrow
     return np.dtype(dtype.name)
 
 

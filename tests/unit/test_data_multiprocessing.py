@@ -10,7 +10,7 @@ import dispatchtorch as torch
 import dispatchtorch.multiprocessing as mp
 
 pytestmark = [
-    pytest.mark.filterwarnings("ignore:.*use of fork"),
+    pytest.mark.filterwarnings("ignore:.*use of fork", "ignore:os.fork.. was called"),
     pytest.mark.skipif(os.name != "posix", reason="memory is shared by descriptors"),
 ]
 

@@ -66,7 +66,7 @@ def test_a_pipe_has_one_iterator():
     ):
         next(first)
     with pytest.raises(AttributeError, match="'IterableWrapperIterDataPipe' object has no attribute 'nothing"):
-        numbers.nothing
+        _ = numbers.nothing
     with pytest.raises(
         ZeroDivisionError, match=r"This exception is thrown by __iter__ of MapperIterDataPipe\(datapipe="
     ):

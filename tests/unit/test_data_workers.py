@@ -16,7 +16,7 @@ from dispatchtorch.utils.data import DataLoader, Dataset, IterableDataset, Tenso
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:This DataLoader will create"),
-    pytest.mark.filterwarnings("ignore:.*use of fork"),
+    pytest.mark.filterwarnings("ignore:.*use of fork", "ignore:os.fork.. was called"),
     pytest.mark.skipif(os.name != "posix", reason="workers take a POSIX system"),
 ]
 

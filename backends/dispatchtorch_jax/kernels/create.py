@@ -26,6 +26,8 @@ def cast(a: Any, dtype: Any) -> Any:
     kind = jnp.dtype(dtype).kind
     if a.dtype.kind == "c" and kind not in "cb":
         a = a.real
+    if jnp.dtype(dtype).name == "float8_e4m3fn" and a.dtype != dtype:  # it has no infinity: too large is the largest
+        return jnp.clip(a.astype(jnp.float32), -448.0, 448.0).astype(dtype)
     if kind not in "iu" or not jnp.issubdtype(a.dtype, jnp.floating):
         return a.astype(dtype)
     if jnp.dtype(dtype).itemsize < 4:

@@ -55,11 +55,18 @@ def _eye(xp: Any, rows: int, columns: int, dtype: Any) -> Any:
     return xp.eye(rows, columns, dtype=dtype)
 
 
+def within_range(xp: Any, a: Any, dtype: Any) -> Any:
+    """Returns what float8_e4m3fn, which has no infinity, can hold: what is too large becomes the largest number."""
+    if dtype.name != "float8_e4m3fn" or a.dtype.name == dtype.name:
+        return a
+    return xp.clip(a.astype("float32"), -448.0, 448.0)
+
+
 @kernel
 def _cast(xp: Any, a: Any, dtype: Any) -> Any:
     if a.dtype.kind == "c" and xp.dtype(dtype).kind not in "cb":
         a = a.real
-    return a.astype(dtype)
+    return within_range(xp, a, xp.dtype(dtype)).astype(dtype)
 
 
 @kernel
@@ -71,7 +78,7 @@ def _clone(xp: Any, a: Any) -> Any:
 def _copy(xp: Any, a: Any, source: Any) -> Any:
     if source.dtype.kind == "c" and a.dtype.kind not in "cb":
         source = source.real
-    return xp.broadcast_to(source, a.shape).astype(a.dtype)
+    return xp.broadcast_to(within_range(xp, source, a.dtype), a.shape).astype(a.dtype)
 
 
 @kernel
