@@ -69,7 +69,11 @@ def default_convert(data: Any) -> Any:
     if isinstance(data, Tensor):
         return data
     if isinstance(data, np.ndarray) or (isinstance(data, np.generic) and not isinstance(data, (str, bytes))):
-        return data if isinstance(data, np.ndarray) and _without_numbers(data) else FUNCTIONS["as_tensor"](data)
+        return (
+            data
+            if isinstance(data, np.ndarray) and _without_numbers(data)
+            else FUNCTIONS["as_tensor"](np.asarray(data))
+        )
     if isinstance(data, Mapping):
         return _mapped(data, lambda key: default_convert(data[key]))
     if _is_namedtuple(data):

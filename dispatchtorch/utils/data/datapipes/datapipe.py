@@ -164,6 +164,9 @@ class IterDataPipe(_Callable, IterableDataset[T_co]):
         if "__iter__" in cls.__dict__:
             cls.__iter__ = _only(cls.__dict__["__iter__"])  # type: ignore[method-assign]  # every subclass's own one
 
+    def __iter__(self) -> Iterator[T_co]:
+        return self  # type: ignore[return-value]  # a subclass has __next__, or an __iter__ of its own
+
     def reset(self) -> None:
         """Brings the pipe back to its beginning; a subclass with buffers empties them here."""
 
@@ -173,9 +176,6 @@ class DFIterDataPipe(IterDataPipe[Any]):
 
     def _is_dfpipe(self) -> bool:
         return True
-
-    def __iter__(self) -> Iterator[Any]:
-        raise NotImplementedError
 
 
 class MapDataPipe(_Callable, Dataset[T_co]):
