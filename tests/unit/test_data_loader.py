@@ -105,6 +105,11 @@ def test_samples_are_joined_by_their_kind():
     assert (pair.first.tolist(), pair.second) == ([1, 2], ("a", "b"))
     assert default_collate([{"k": np.ones(2)}] * 2)["k"].tolist() == [[1, 1], [1, 1]]
     assert default_convert((np.arange(2), "a"))[0].tolist() == [0, 1]
+    assert default_convert(np.uint16(3)).dtype is torch.uint16
+    with pytest.warns(FutureWarning, match="`cummulative_sizes` attribute is renamed to `cumulative_sizes`"):
+        assert ConcatDataset([range(2), range(3)]).cummulative_sizes == [2, 5]
+    with pytest.raises(TypeError, match="Can't instantiate abstract class IterableDataset"):
+        IterableDataset()
 
 
 @pytest.mark.parametrize(

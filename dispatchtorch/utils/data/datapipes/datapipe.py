@@ -165,7 +165,7 @@ class IterDataPipe(_Callable, IterableDataset[T_co]):
             cls.__iter__ = _only(cls.__dict__["__iter__"])  # type: ignore[method-assign]  # every subclass's own one
 
     def __iter__(self) -> Iterator[T_co]:
-        return self  # type: ignore[return-value]  # a subclass has __next__, or an __iter__ of its own
+        return self  # a subclass has __next__, or an __iter__ of its own
 
     def reset(self) -> None:
         """Brings the pipe back to its beginning; a subclass with buffers empties them here."""
