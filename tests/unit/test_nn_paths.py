@@ -91,3 +91,31 @@ def test_encoders_say_why_padding_is_not_left_out_and_leave_it_out_otherwise() -
     assert bool((encoder(x, src_key_padding_mask=padding)[0, 2] != 0).all())
     with torch.no_grad():
         assert encoder(x, src_key_padding_mask=padding)[0, 2].tolist() == [0, 0, 0, 0]
+
+
+def test_attention_with_functions_of_indices() -> None:
+    torch.manual_seed(0)
+    q, k, v = (torch.randn(2, 2, 5, 4).requires_grad_() for _ in range(3))
+    flex = attention.flex_attention
+    causal = flex.create_block_mask(lambda b, h, i, j: i >= j, None, None, 5, 5, BLOCK_SIZE=2)
+    wanted = nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+    torch.testing.assert_close(flex.flex_attention(q, k, v, block_mask=causal), wanted)
+    assert (causal.shape, causal.kv_num_blocks.tolist()) == ((1, 1, 5, 5), [[[1, 1, 3]]])
+    assert causal.kv_indices.tolist() == [[[[0, 1, 2], [1, 0, 2], [0, 1, 2]]]]
+    assert causal.full_kv_num_blocks.tolist() == [[[0, 1, 0]]]
+    assert causal.q_num_blocks.tolist() == [[[2, 2, 1]]]
+    assert causal.to_dense().tolist() == [[[[1, 0, 0], [1, 1, 0], [1, 1, 1]]]]
+
+    table = torch.zeros(2, 5, requires_grad=True)
+    out = flex.flex_attention(q, k, v, score_mod=lambda s, b, h, i, j: s + table[h, j])
+    torch.testing.assert_close(out, nn.functional.scaled_dot_product_attention(q, k, v))
+    out.sum().backward()
+    assert table.grad is not None
+
+    none, lse = flex.flex_attention(
+        q, k, v, block_mask=flex.create_block_mask(lambda b, h, i, j: i > 2, 1, 1, 5, 5), return_lse=True
+    )
+    assert none[0, 0, 0].tolist() == [0, 0, 0, 0]
+    assert lse[0, 0, 0].item() == -float("inf")
+    with pytest.raises(ValueError, match="Try setting enable_gqa=True for GQA"):
+        flex.flex_attention(q, k[:, :1], v[:, :1])

@@ -9,6 +9,8 @@ from enum import Enum
 from typing import Any, Final
 
 from dispatchtorch.backends import cuda
+from dispatchtorch.nn.attention import bias as bias
+from dispatchtorch.nn.attention import flex_attention as flex_attention
 
 __all__ = [
     "WARN_FOR_UNFUSED_KERNELS",

@@ -67,7 +67,12 @@ def flex_attention(
     and compute, as under `vmap`, but not branch. A query that sees nothing gives zeros.
     """
     if query.dim() != 4 or key.dim() != 4 or value.dim() != 4:
-        raise ValueError("Expected query, key, and value to be 4D tensors")
+        raise NotImplementedError("NYI: query, key, and value must be 4D tensors")
+    if query.shape[-1] != key.shape[-1]:
+        raise ValueError(
+            "Expect query and key/value to have the same embedding dimension but got "
+            f"E={query.shape[-1]} and E={key.shape[-1]}."
+        )
     if not enable_gqa and query.shape[1] != key.shape[1]:
         raise ValueError(
             f"Expect query and key/value to have the same number of heads but got Hq={query.shape[1]} and "
