@@ -231,8 +231,8 @@ _ROOMS = frozenset(
     {
         "_C", "__config__", "_dynamo", "accelerator", "amp", "backends", "compiler", "cpu", "cuda", "distributed",
         "distributions", "fft", "func", "hub", "jit", "library", "linalg", "masked", "mps", "mtia", "nn", "optim",
-        "profiler", "return_types", "serialization", "signal", "sparse", "special", "storage", "testing", "torch_version",
-        "types", "utils", "version", "xpu", "multiprocessing",
+        "profiler", "return_types", "serialization", "signal", "sparse", "special", "storage", "testing",
+        "torch_version", "types", "utils", "version", "xpu", "multiprocessing",
     }
 )  # fmt: skip
 
