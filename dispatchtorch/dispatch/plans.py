@@ -83,14 +83,22 @@ def _binary_entry(op: Op) -> Callable[..., Any]:
     return entry
 
 
-def make_operator(entry: Callable[..., Any]) -> Callable[..., Any]:
+def make_operator(entry: Callable[..., Any], name: str) -> Callable[..., Any]:
     """Returns a two-argument entry as Python's operator: NotImplemented for what no tensor op takes."""
     op: Op = entry.op  # type: ignore[attr-defined]  # an entry is a function that knows its op
     find = op.plans.get
 
     def operator(self: Tensor, other: Any) -> Any:
         second = type(other)
-        plan = find((self._key, other._key if second is Tensor or second is Parameter else second))
+        try:
+            plan = find((self._key, other._key if second is Tensor or second is Parameter else second))
+        except AttributeError:
+            if hasattr(self, "_key"):
+                raise
+            kind = type(self).__name__
+            raise TypeError(
+                f"descriptor '{name}' for 'torch._C.TensorBase' objects doesn't apply to a '{kind}' object"
+            ) from None
         if plan is not None:
             return plan(self, other)
         if isinstance(other, (Tensor, *NUMBERS)) or hasattr(second, "__torch_function__"):

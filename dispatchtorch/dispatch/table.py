@@ -7,20 +7,19 @@ A name that starts with an underscore stays inside; every other one becomes ``di
 from __future__ import annotations
 
 import functools
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 from dispatchtorch._base.dtypes import DType, when_default_changes
+from dispatchtorch.dispatch.destination import arguments_for, fill
 from dispatchtorch.dispatch.hot import make_hot_entry
-from dispatchtorch.dispatch.inplace import make_inplace, require_castable, require_shape, write_raw
-from dispatchtorch.dispatch.modes import modes
+from dispatchtorch.dispatch.inplace import make_inplace, require_castable, require_shape
 from dispatchtorch.dispatch.node import Node
 from dispatchtorch.dispatch.op import TABLE, Op
 from dispatchtorch.dispatch.plans import make_entry
 from dispatchtorch.dispatch.views import make_view
 from dispatchtorch.plugin.manager import when_plugins_change
-from dispatchtorch.tensor.tensor import Tensor, read
+from dispatchtorch.tensor.tensor import Tensor
 
 __all__ = ["FUNCTIONS", "METHODS", "TABLE", "composite", "pointwise", "primitive", "view"]
 
@@ -221,10 +220,11 @@ def with_out(function: Callable[..., Any]) -> Callable[..., Any]:
     def public(*args: Any, out: Any = None, **kwargs: Any) -> Any:
         if kwargs and ("axis" in kwargs or "keepdims" in kwargs):  # numpy's names, which torch takes too
             kwargs = {{"axis": "dim", "keepdims": "keepdim"}.get(k, k): v for k, v in kwargs.items()}
-        result = function(*args, **kwargs)
         if out is None:
-            return result
-        return _fill_out(function.__name__.strip("_"), result, out)
+            return function(*args, **kwargs)
+        name = function.__name__.strip("_")
+        given = arguments_for(name, out, args, kwargs)
+        return fill(name, function(*args, **given), out, (*args, *kwargs.values()))
 
     return public
 
@@ -234,44 +234,16 @@ def _with_out_of(op: Op, entry: Callable[..., Any]) -> Callable[..., Any]:
     if op.params == ("input",):
 
         def public(input: Any, *, out: Any = None) -> Any:
-            return entry(input) if out is None else _fill_out(op.name, entry(input), out)
+            return entry(input) if out is None else fill(op.name, entry(input), out, (input,))
 
     elif op.params == ("input", "other"):
 
         def public(input: Any, other: Any, *, out: Any = None) -> Any:  # type: ignore[misc]  # the other shape
-            return entry(input, other) if out is None else _fill_out(op.name, entry(input, other), out)
+            return entry(input, other) if out is None else fill(op.name, entry(input, other), out, (input, other))
 
     else:
         return with_out(entry)
     return functools.wraps(entry)(public)
-
-
-def _fill_out(name: str, result: Any, out: Any) -> Any:
-    if isinstance(result, tuple):
-        for r, o in zip(result, out, strict=True):
-            _fill_out(name, r, o)
-        return type(result)(out)  # with its names, where it has any
-    if modes.grad and (result._key.requires or out._key.requires):
-        raise RuntimeError(
-            f"{name}(): functions with out=... arguments don't support automatic differentiation, but one of the "
-            "arguments requires grad."
-        )
-    require_castable(result._key.dtype, out._key.dtype)
-    if tuple(result._a.shape) != tuple(out._a.shape):
-        if out._a.size:
-            warnings.warn(
-                "An output with one or more elements was resized since it had shape "
-                f"{list(out._a.shape)}, which does not match the required output shape {list(result._a.shape)}. This "
-                "behavior is deprecated, and in a future PyTorch release outputs will not be resized unless they have "
-                "zero elements. You can explicitly reuse an out tensor t by resizing it, inplace, to zero elements "
-                "with "
-                "t.resize_(0).",
-                UserWarning,
-                stacklevel=3,
-            )
-        METHODS["resize_"](out, result._a.shape)
-    write_raw(out, read(result))
-    return out
 
 
 def install(cls: type[Tensor]) -> None:

@@ -136,7 +136,7 @@ for _dunder, _op in {
     "__rand__": bitwise_and, "__ror__": bitwise_or, "__rxor__": bitwise_xor,
     "__lshift__": bitwise_left_shift, "__rshift__": bitwise_right_shift,
 }.items():  # fmt: skip
-    METHODS[_dunder] = make_operator(_op)
+    METHODS[_dunder] = make_operator(_op, _dunder)
 METHODS["__rlshift__"] = swapped(bitwise_left_shift)
 METHODS["__rrshift__"] = swapped(bitwise_right_shift)
 METHODS["__invert__"] = _invert

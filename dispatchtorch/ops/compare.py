@@ -230,4 +230,4 @@ for _alias, _name in {
 for _dunder, _op in {
     "__eq__": eq, "__ne__": ne, "__lt__": lt, "__le__": le, "__gt__": gt, "__ge__": ge,
 }.items():  # fmt: skip
-    METHODS[_dunder] = make_operator(_op)
+    METHODS[_dunder] = make_operator(_op, _dunder)

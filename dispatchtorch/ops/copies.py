@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from dispatchtorch.dispatch.table import FUNCTIONS, METHODS, with_out
+from dispatchtorch.tensor.sizes import wrap_dim
 from dispatchtorch.tensor.tensor import Tensor
 
 __all__ = ["COPIES"]
@@ -13,7 +14,7 @@ __all__ = ["COPIES"]
 #: The function of the torch namespace, and the method whose view it copies.
 COPIES: Final = {
     "as_strided_copy": "as_strided", "detach_copy": "detach", "diagonal_copy": "diagonal", "expand_copy": "expand",
-    "narrow_copy": "narrow", "permute_copy": "permute", "select_copy": "select", "split_copy": "split",
+    "permute_copy": "permute", "select_copy": "select", "split_copy": "split",
     "split_with_sizes_copy": "split_with_sizes", "squeeze_copy": "squeeze", "t_copy": "t",
     "transpose_copy": "transpose", "unbind_copy": "unbind", "unfold_copy": "unfold", "unsqueeze_copy": "unsqueeze",
     "view_copy": "view", "view_as_complex_copy": "view_as_complex", "view_as_real_copy": "view_as_real",
@@ -35,6 +36,22 @@ def _copying(name: str, view: str) -> Callable[..., Any]:
     return copied if name.startswith("unsafe") else with_out(copied)
 
 
+def narrow_copy(input: Tensor, dim: int, start: int | Tensor, length: int) -> Tensor:
+    """Returns a copy of ``length`` indices from ``start`` on along ``dim``, checked in torch's order."""
+    shape = input._a.shape
+    if shape and not isinstance(start, Tensor):
+        if dim >= len(shape):
+            raise RuntimeError(
+                "Expected dim < static_cast<int64_t>(self_sizes.size()) to be true, but got false.  (Could this error "
+                "message be improved?  If so, please report an enhancement request to PyTorch.)"
+            )
+        size = int(shape[wrap_dim(dim, len(shape))])
+        first = start + size if -size <= start < 0 else start
+        if length < 0 and 0 <= first <= size:
+            raise RuntimeError(f"start ({first}) + length ({length}) exceeds dimension size ({size}).")
+    return METHODS["clone"](METHODS["narrow"](input, dim, start, length))  # type: ignore[no-any-return]  # an entry of the table
+
+
 def alias_copy(input: Tensor) -> Tensor:
     """Returns a copy of the tensor."""
     return METHODS["clone"](input)  # type: ignore[no-any-return]  # an entry of the table
@@ -47,6 +64,6 @@ def slice_copy(input: Tensor, dim: int = 0, start: int | None = None, end: int |
 
 
 FUNCTIONS.update({name: _copying(name, view) for name, view in COPIES.items()})
-FUNCTIONS.update({"alias_copy": with_out(alias_copy), "slice_copy": with_out(slice_copy)})
+FUNCTIONS.update({f.__name__: with_out(f) for f in (alias_copy, narrow_copy, slice_copy)})
 METHODS.update({name: FUNCTIONS[name] for name in ("unsafe_chunk", "unsafe_split", "unsafe_split_with_sizes")})
 METHODS["narrow_copy"] = FUNCTIONS["narrow_copy"]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from dispatchtorch._base.device import CPU, Device, asked_device
-from dispatchtorch._base.dtypes import FLOATING, DType, float32, float64, get_default_dtype, int64, of_number
+from dispatchtorch._base.dtypes import FLOATING, DType, get_default_dtype, int64, of_number
 from dispatchtorch._base.memory_format import MemoryFormat, channels_last_3d, contiguous_format, preserve_format
 from dispatchtorch.dispatch.general import create
 from dispatchtorch.dispatch.op import TABLE
@@ -272,10 +272,12 @@ def arange(
     if end is None:
         start, end = 0, start
     start, end, step = (v.item() if isinstance(v, Tensor) else v for v in (start, end, step))
-    if dtype is not None and dtype.category == 1 and all(math.isfinite(v) for v in (start, end, step)):
-        start, end, step = int(start), int(end), int(step)
     if step == 0:
         raise RuntimeError("step must be nonzero")
+    if dtype is not None and dtype.category == 1 and all(math.isfinite(v) for v in (start, end, step)):
+        start, end, step = int(start), int(end), int(step)
+        if step == 0:
+            raise ValueError("step must be nonzero")
     if not (math.isfinite(start) and math.isfinite(end)):
         raise RuntimeError(f"unsupported range: {start} -> {end}")
     if (end - start) * step < 0:
@@ -286,48 +288,6 @@ def arange(
     else:
         count = math.ceil((end - start) / step)
     return finished(create(TABLE["_arange"], key, (start, step, max(count, 0), key.dtype)), requires_grad)
-
-
-@composite(out=True)
-def linspace(
-    start: Any,
-    end: Any,
-    steps: int,
-    *,
-    dtype: DType | None = None,
-    layout: Any = None,
-    device: Where = None,
-    requires_grad: bool = False,
-) -> Tensor:
-    """Returns ``steps`` evenly spaced values from ``start`` to ``end``, both included.
-
-    >>> torch.linspace(0, 1, 5)
-    tensor([0.0000, 0.2500, 0.5000, 0.7500, 1.0000])
-    """
-    start, end = (v.item() if isinstance(v, Tensor) else v for v in (start, end))
-    if steps < 0:
-        raise RuntimeError("number of steps must be non-negative")
-    key = new_key(dtype, device)
-    return finished(create(TABLE["_linspace"], key, (start, end, steps, key.dtype)), requires_grad)
-
-
-@composite(out=True)
-def logspace(
-    start: Any, end: Any, steps: int, base: float = 10.0, *, dtype: DType | None = None, device: Where = None
-) -> Tensor:
-    """Returns ``base ** x`` for evenly spaced x from ``start`` to ``end``."""
-    wanted = new_key(dtype, device).dtype
-    if wanted.category < 2:
-        start, end = (int(v.item() if isinstance(v, Tensor) else v) for v in (start, end))
-        powers = linspace(start, end, steps, dtype=float64, device=device)
-    else:
-        between = dtype
-        if wanted.itemsize == 2:
-            between = float32
-        if wanted.itemsize == 2 and steps > 1:  # PyTorch rounds the ends, and nothing between them
-            start, end = (full((), v.item() if isinstance(v, Tensor) else v, dtype=wanted) for v in (start, end))
-        powers = linspace(start, end, steps, dtype=between, device=device)
-    return METHODS["__rpow__"](powers, base).to(wanted)  # type: ignore[no-any-return]  # a method of the table
 
 
 @composite(out=True)

@@ -13,11 +13,12 @@ from typing import Any
 from dispatchtorch._base.dtypes import FLOATING, DType
 from dispatchtorch.batching.levels import LEVELS
 from dispatchtorch.batching.randomness import check_randomness, drawn, drawn_over
+from dispatchtorch.dispatch.destination import fitted
 from dispatchtorch.dispatch.inplace import OVERLAP
 from dispatchtorch.dispatch.modes import modes
 from dispatchtorch.dispatch.op import Op
 from dispatchtorch.dispatch.record import check_inplace, make_node, rebase, record
-from dispatchtorch.dispatch.table import METHODS, with_out
+from dispatchtorch.dispatch.table import METHODS
 from dispatchtorch.dispatch.tracing import drawn_on_host
 from dispatchtorch.random import streams
 from dispatchtorch.random.engine import Engine
@@ -152,7 +153,7 @@ def _fastest_first(shape: Sequence[int], strides: Sequence[int]) -> list[int]:
     return order
 
 
-def fill(t: Tensor, op: Op, draw: Draw, *others: Any) -> Tensor:
+def fill(t: Tensor, op: Op | None, draw: Draw, *others: Any) -> Tensor:
     """Returns ``t`` after it was overwritten from a stream; nothing is written until every check has passed."""
     key = t._key
     check_inplace(t, key.requires or any(isinstance(o, Tensor) and o._key.requires for o in others))
@@ -172,7 +173,7 @@ def fill(t: Tensor, op: Op, draw: Draw, *others: Any) -> Tensor:
     key = t._key
     recorded = modes.grad and key.dtype.category >= FLOATING
     node = None
-    if recorded and (key.requires or any(isinstance(o, Tensor) and o._key.requires for o in others)):
+    if op is not None and recorded and (key.requires or any(isinstance(o, Tensor) and o._key.requires for o in others)):
         node = make_node(op, (t, *others))
     write(t, value)
     cell_of(t).version += 1
@@ -186,16 +187,9 @@ def _on_host(t: Tensor) -> bool:
     return t._key.native and t._key.backend.to_host(t._a) is t._a
 
 
-def deliver(name: str, result: Tensor, out: Tensor | None) -> Tensor:
-    """Returns the result, or ``out`` after the result was written into it and its size was fitted."""
-    if out is None:
-        return result
-
-    def source() -> Tensor:
-        return result
-
-    source.__name__ = name
-    return with_out(source)(out=out)  # type: ignore[no-any-return]  # the tensor that was given
+def deliver(name: str, out: Tensor, shape: tuple[int, ...], draw: Draw, *inputs: Any) -> Tensor:
+    """Returns ``out``, made to fit the shape, after it was filled from a stream: in its own order of memory."""
+    return fill(fitted(name, shape, out, inputs), None, draw)
 
 
 def real(name: str, argument: str, position: int, value: Any) -> float:

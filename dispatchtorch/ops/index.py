@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from dispatchtorch.batching.errors import MASK, DynamicShapeError
+from dispatchtorch.dispatch.destination import fill
 from dispatchtorch.dispatch.modes import modes
 from dispatchtorch.dispatch.record import requires
 from dispatchtorch.dispatch.table import FUNCTIONS, METHODS, composite, primitive
@@ -254,8 +255,7 @@ def nonzero(input: Tensor, *, as_tuple: bool = False, out: Tensor | None = None)
     found = argwhere(input)
     if out is None:
         return found
-    METHODS["resize_"](out, found._a.shape)
-    return METHODS["copy_"](out, found)  # type: ignore[no-any-return]  # an entry of the table
+    return fill("nonzero", found, out, (input,))  # type: ignore[no-any-return]  # what was given
 
 
 @composite(method=True)

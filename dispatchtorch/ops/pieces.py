@@ -104,7 +104,11 @@ def narrow(input: Tensor, dim: int, start: int | Tensor, length: int) -> Tensor:
     >>> torch.narrow(torch.arange(5), 0, 1, 3)
     tensor([1, 2, 3])
     """
-    first = int(start.item()) if isinstance(start, Tensor) else start
+    if isinstance(start, Tensor):
+        if start._a.shape or start._key.dtype.category != 1:
+            raise RuntimeError("start must be an 0-dim integral Tensor.")
+        start = int(start.item())
+    first = start
     pieces.narrow(Lens(tuple(input._a.shape), (0,) * len(input._a.shape), 0), dim, first, length)
     dim = wrap_dim(dim, len(input._a.shape))
     if first < 0:
@@ -337,8 +341,8 @@ def _along(name: str, at_least: int, axis: int) -> None:
         ndim = len(input._a.shape)
         if ndim < at_least:
             raise RuntimeError(
-                f"torch.{name} requires a tensor with at least {at_least} dimension{'s' if at_least > 1 else ''}, but "
-                f"got a tensor with {ndim} dimensions!"
+                f"torch.{name} requires a tensor with at least {at_least} dimension, but got a tensor with {ndim} "
+                "dimensions!"
             )
         dim = 0 if name == "hsplit" and ndim == 1 else axis
         if isinstance(indices_or_sections, int):
@@ -348,6 +352,15 @@ def _along(name: str, at_least: int, axis: int) -> None:
                     f"torch.{name} attempted to split along dimension {dim}, but the size of the dimension {size} is "
                     f"not divisible by the split_size {count}!"
                 )
+        elif not isinstance(indices_or_sections, (list, tuple, Tensor)):
+            kind = type(indices_or_sections).__name__
+            raise TypeError(
+                f"{name}() received an invalid combination of arguments - got (Tensor, {kind}), but expected one of:\n"
+                " * (Tensor input, int sections)\n"
+                f"      didn't match because some of the arguments have invalid types: (Tensor, !{kind}!)\n"
+                " * (Tensor input, tuple of ints indices)\n"
+                f"      didn't match because some of the arguments have invalid types: (Tensor, !{kind}!)\n"
+            )
         return tensor_split(input, indices_or_sections, dim)
 
     function.__name__ = function.__qualname__ = name
@@ -408,7 +421,7 @@ def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
     return _written(input, lambda t: select(t, dim, index), src, "slice", "SelectScatterBackward0")
 
 
-@composite(method=True)
+@composite(method=True, out=True)
 def slice_scatter(
     input: Tensor, src: Tensor, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
 ) -> Tensor:

@@ -386,11 +386,11 @@ FUNCTIONS["multiply"], METHODS["multiply"], METHODS["multiply_"] = FUNCTIONS["mu
 METHODS["subtract_"] = METHODS["sub_"]
 METHODS["divide_"] = METHODS["div_"]
 
-_multiply = make_operator(mul)
+_multiply = make_operator(mul, "__mul__")
 
 
 def _rtruediv(self: Tensor, other: Operand) -> Any:
-    return _multiply(reciprocal(self), other)
+    return _multiply(self.reciprocal(), other)
 
 
 def swapped(entry: Any) -> Any:
@@ -402,15 +402,17 @@ def swapped(entry: Any) -> Any:
     return operator
 
 
-METHODS["__add__"] = METHODS["__radd__"] = make_operator(_add)
-METHODS["__sub__"] = make_operator(_sub)
-METHODS["__rsub__"] = make_operator(_rsub)
-METHODS["__mul__"] = METHODS["__rmul__"] = _multiply
-METHODS["__truediv__"] = METHODS["__div__"] = make_operator(_div)
+METHODS["__add__"] = make_operator(_add, "__add__")
+METHODS["__radd__"] = make_operator(_add, "__radd__")
+METHODS["__sub__"] = make_operator(_sub, "__sub__")
+METHODS["__rsub__"] = make_operator(_rsub, "__rsub__")
+METHODS["__mul__"] = _multiply
+METHODS["__rmul__"] = make_operator(mul, "__rmul__")
+METHODS["__truediv__"] = METHODS["__div__"] = make_operator(_div, "__truediv__")
 METHODS["__rtruediv__"] = METHODS["__rdiv__"] = _rtruediv
-METHODS["__floordiv__"] = make_operator(_floor_divide)
+METHODS["__floordiv__"] = make_operator(_floor_divide, "__floordiv__")
 METHODS["__rfloordiv__"] = swapped(_floor_divide)
-METHODS["__mod__"] = make_operator(remainder)
+METHODS["__mod__"] = make_operator(remainder, "__mod__")
 METHODS["__rmod__"] = swapped(remainder)
 for _dunder, _op in {
     "__iadd__": _add,

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from dispatchtorch.dispatch.modes import modes
 from dispatchtorch.dispatch.table import composite
 from dispatchtorch.ops.pool import _adaptive_avg_pool, _adaptive_max_pool, _avg_pool, _max_pool
 from dispatchtorch.ops.samples import Sample
@@ -97,9 +96,9 @@ def _check_windows(
     if 0 in stride:
         raise RuntimeError("stride should not be zero")
     if any(k <= 0 for k in kernel):
-        raise RuntimeError("kernel size should be greater than zero, but got " + _axes_text("k", kernel))
+        raise RuntimeError("kernel size should be greater than zero, but got " + _axes_text("k", _of_two(kernel)))
     if any(d <= 0 for d in dilation):
-        raise RuntimeError("dilation should be greater than zero, but got " + _axes_text("dilation", dilation))
+        raise RuntimeError("dilation should be greater than zero, but got " + _axes_text("dilation", _of_two(dilation)))
     outs = _counts(shape, kernel, stride, padding, dilation, ceil_mode)
     if name == "avg_pool3d" and any(have + 2 * p < k for have, p, k in zip(shape[-3:], padding, kernel, strict=True)):
         have = " ".join(f"{a}: {s}" for a, s in zip("THW", shape[-3:], strict=True))
@@ -111,6 +110,11 @@ def _check_windows(
         raise RuntimeError(
             f"Given input size: ({_times(full)}). Calculated output size: ({_times(got)}). Output size is too small"
         )
+
+
+def _of_two(values: Ints) -> Ints:
+    """Returns at least two numbers: one dimension is checked as two of which the first has size 1."""
+    return (1, *values) if len(values) == 1 else values
 
 
 def _axes_text(word: str, values: Ints) -> str:
@@ -155,13 +159,14 @@ def max_pool(
     padding: IntOrInts,
     dilation: IntOrInts,
     ceil_mode: bool,
+    indices: bool = True,
 ) -> tuple[Tensor, Tensor]:
     """Returns the largest of each window and its flat place, with torch's checks."""
     name = f"max_pool{n}d"
     kernel = _several(kernel_size, n, name, "kernel_size")
     steps = kernel if stride is None or stride == [] or stride == () else _several(stride, n, name, "stride")
     pads, gaps = _several(padding, n, name, "padding"), _several(dilation, n, name, "dilation")
-    if n == 1 and input._key.requires and modes.grad and min(*kernel, *steps, *gaps) > 0:
+    if n == 1 and indices:
         name = "max_pool2d"  # torch goes by way of two dimensions then, and checks those
     _check_pads(kernel, pads, gaps, name)
     _check_dims(input, n, f"max_pool{n}d")
@@ -287,7 +292,7 @@ def max_pool1d(
     ceil_mode: bool = False,
 ) -> Tensor:
     """Returns the largest of each window of (N, C, L)."""
-    return max_pool(1, input, kernel_size, stride, padding, dilation, ceil_mode)[0]
+    return max_pool(1, input, kernel_size, stride, padding, dilation, ceil_mode, False)[0]
 
 
 @composite(samples=lambda make: iter((Sample((make(2, 3, 7), 3, 2, 1, 1, True)),)))

@@ -140,8 +140,8 @@ def pow(input: Operand, exponent: Operand) -> Tensor:
     return _pow_number(input, exponent)
 
 
-_tensor_power = make_operator(_pow)
-_number_power = make_operator(_pow_number)
+_tensor_power = make_operator(_pow, "__pow__")
+_number_power = make_operator(_pow_number, "__pow__")
 
 
 def _power(self: Tensor, other: Any) -> Any:

@@ -26,8 +26,7 @@ from dispatchtorch.plugin.backend import Backend
 from dispatchtorch.random import streams
 from dispatchtorch.random.generator import Generator
 from dispatchtorch.random.scalars import CXX_NAME
-from dispatchtorch.tensor.lens import is_non_overlapping_and_dense
-from dispatchtorch.tensor.tensor import Tensor, lens_of
+from dispatchtorch.tensor.tensor import Tensor
 
 __all__ = ["rand", "randint", "randn", "randperm"]
 
@@ -91,9 +90,7 @@ def _new(
     kind = out._key.dtype
     if dtype is not None and dtype is not kind:
         raise RuntimeError(f"dtype {dtype.legacy} does not match dtype of out parameter ({kind.legacy})")
-    lens = lens_of(out)
-    where = lens if lens.shape == shape and is_non_overlapping_and_dense(lens) else shape
-    return deliver(f"aten::{name}", made(out._key.fresh(False), where, draw(kind)), out)
+    return deliver(f"aten::{name}", out, shape, draw(kind))
 
 
 @composite()

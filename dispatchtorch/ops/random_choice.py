@@ -9,6 +9,8 @@ from typing import Any, Final
 
 from dispatchtorch._base.dtypes import DType, int64
 from dispatchtorch._base.host import np
+from dispatchtorch.autograd.grad_mode import no_grad
+from dispatchtorch.dispatch.destination import fill as into
 from dispatchtorch.dispatch.table import composite
 from dispatchtorch.ops.create import Where, new_key
 from dispatchtorch.ops.draw import (
@@ -89,7 +91,7 @@ def normal(
     def draw(s: tuple[int, ...], flat: bool) -> Any:
         return streams.normal(engine, s, name, middle, spread)
 
-    return deliver("aten::normal", made(key, shape, draw, requires_grad), out)
+    return made(key, shape, draw, requires_grad) if out is None else deliver("aten::normal", out, shape, draw)
 
 
 def _normal_of_tensors(engine: Any, mean: Any, std: Any, out: Tensor | None) -> Tensor:
@@ -105,9 +107,18 @@ def _normal_of_tensors(engine: Any, mean: Any, std: Any, out: Tensor | None) -> 
     def draw(s: tuple[int, ...], flat: bool) -> Any:
         return streams.normal_tensor(engine, middle, spread, key.dtype.name)
 
-    made_now = made(key, shape, draw)
     if out is not None:
-        return deliver("aten::normal", made_now, out)
+        scale = 1.0 if isinstance(std, Tensor) else real("normal", "std", 2, std)
+        deliver(
+            "normal",
+            out,
+            shape,
+            lambda s, flat: streams.normal(engine, s, key.dtype.name, 0.0, scale, contiguous=flat),
+            *given,
+        )
+        with no_grad():
+            return (out.mul_(std) if isinstance(std, Tensor) else out).add_(mean)
+    made_now = made(key, shape, draw)
     op = _MEAN_STD if len(given) == 2 else _MEAN if lead is mean else _STD
     return remember(op, made_now, *given)
 
@@ -137,8 +148,11 @@ def bernoulli(
         drawn = made(key, shape, lambda s, flat: streams.bernoulli(engine, s, key.dtype.name, chance))
         return remember(_BERNOULLI_NUMBER, drawn, input)
     key = (input if out is None else out)._key.fresh(False)
+    if out is not None:
+        lens = lens_of(out) if tuple(out._a.shape) == shape else contiguous_lens(shape)
+        return deliver("aten::bernoulli", out, shape, chances_draw(engine, input, lens, key.dtype), input)
     drawn = made(key, shape, chances_draw(engine, input, contiguous_lens(shape), key.dtype))
-    return deliver("aten::bernoulli", drawn, out) if out is not None else remember(_BERNOULLI, drawn, input)
+    return remember(_BERNOULLI, drawn, input)
 
 
 @composite(method=True)
@@ -166,7 +180,8 @@ def multinomial(
         order = streams.fill_axes(lens.shape, lens.strides)
         weights = np.ascontiguousarray(weights.transpose(order)).transpose(np.argsort(order))
     drawn = streams.multinomial(engine, weights, samples, bool(replacement))
-    return deliver("aten::multinomial", interop.from_host(drawn, input._key.device, input._key.backend), out)
+    found = interop.from_host(drawn, input._key.device, input._key.backend)
+    return found if out is None else into("aten::multinomial", found, out, (input,))
 
 
 @composite()

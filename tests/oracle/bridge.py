@@ -7,6 +7,7 @@ A torch function is found here under the same dotted name; a Python function of 
 from __future__ import annotations
 
 import builtins
+import contextlib
 import functools
 import types
 from collections.abc import Iterator, Mapping
@@ -21,7 +22,7 @@ from dispatchtorch._base.device import Device
 from dispatchtorch.plugin.selection import default_backend
 from dispatchtorch.tensor import interop
 
-__all__ = ["Missing", "compare", "equivalent", "name_of", "tensors", "to_ours", "to_torch"]
+__all__ = ["Missing", "compare", "equivalent", "name_of", "sharing", "tensors", "to_ours", "to_torch"]
 
 
 class Missing(AttributeError):
@@ -191,7 +192,30 @@ def _host(t: torch.Tensor) -> np.ndarray[Any, Any]:
     return t.contiguous().numpy()
 
 
+_SHARED: dict[int, Any] = {}  # id of a tensor -> ours, while arguments that share memory are carried over
+
+
+@contextlib.contextmanager
+def sharing(value: Any) -> Iterator[None]:
+    """Carries the tensors of a nested value over so that those which share memory share ours too."""
+    found = [t for t in tensors(value, torch.Tensor) if t.layout is torch.strided and t.device.type == "cpu"]
+    bases: dict[int, Any] = {}
+    for t in found:
+        place = t.untyped_storage().data_ptr()
+        if place and sum(o.untyped_storage().data_ptr() == place for o in found) > 1 and id(t) not in _SHARED:
+            if place not in bases:
+                count = t.untyped_storage().nbytes() // t.element_size()
+                bases[place] = _tensor(t.detach().as_strided((count,), (1,), 0).clone())
+            _SHARED[id(t)] = bases[place].as_strided(tuple(t.shape), t.stride(), t.storage_offset())
+    try:
+        yield
+    finally:
+        _SHARED.clear()
+
+
 def _tensor(t: torch.Tensor) -> Any:
+    if id(t) in _SHARED:
+        return _SHARED[id(t)]
     backend = default_backend()
     place = Device(backend.devices[0])
     if t.layout is not torch.strided:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from dispatchtorch.dispatch.destination import fill
 from dispatchtorch.ops import pooling as ops
 from dispatchtorch.ops.pooling import adaptive_avg_pool1d, avg_pool1d
 from dispatchtorch.tensor.tensor import Tensor
@@ -56,7 +57,7 @@ def max_pool1d(
     return_indices: bool = False,
 ) -> Tensor | tuple[Tensor, Tensor]:
     """Returns the largest of each window of (N, C, L); with ``return_indices`` its flat place too."""
-    found = ops.max_pool(1, input, kernel_size, stride, padding, dilation, ceil_mode)
+    found = ops.max_pool(1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
     return found if return_indices else found[0]
 
 
@@ -122,9 +123,12 @@ def avg_pool2d(
     ceil_mode: bool = False,
     count_include_pad: bool = True,
     divisor_override: int | None = None,
+    *,
+    out: Tensor | None = None,
 ) -> Tensor:
     """Returns the mean of each window of (N, C, H, W), or its sum over a given divisor."""
-    return ops.avg_pool(2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+    found = ops.avg_pool(2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+    return found if out is None else fill("avg_pool2d", found, out, (input,))
 
 
 def adaptive_avg_pool2d(input: Tensor, output_size: Sizes) -> Tensor:
@@ -140,9 +144,12 @@ def avg_pool3d(
     ceil_mode: bool = False,
     count_include_pad: bool = True,
     divisor_override: int | None = None,
+    *,
+    out: Tensor | None = None,
 ) -> Tensor:
     """Returns the mean of each window of (N, C, D, H, W), or its sum over a given divisor."""
-    return ops.avg_pool(3, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+    found = ops.avg_pool(3, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+    return found if out is None else fill("avg_pool3d", found, out, (input,))
 
 
 def adaptive_avg_pool3d(input: Tensor, output_size: Sizes) -> Tensor:
