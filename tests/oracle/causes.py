@@ -108,6 +108,12 @@ CAUSES: Final[tuple[tuple[str, str, str], ...]] = (
         "",
         "a random projection: derivatives are as exact as its conditioning allows",
     ),
+    (r"(matmul|nn\.functional\.linear)/out/.*", "", "PyTorch refuses a strided out= of the right shape here"),
+    (r"nn\.functional\.gelu/out/.*", "", "PyTorch leaves a strided out= unwritten"),
+    (r"fft\.ihfft(2|n)/out/.*", "", "PyTorch leaves out= unwritten where only one dimension is transformed"),
+    (r"normal(\.number_mean)?/out/.*", "", "PyTorch does not resize an empty out= beside one tensor and one number"),
+    (r"a(max|min|minmax)/error/[12]", "", "an array of more than 64 dimensions cannot be made to begin with"),
+    (r"gradient/error/(3|10|17)", "", "PyTorch's meta device"),
 )
 
 

@@ -67,7 +67,14 @@ OTHER_METHOD: Final = {
     "where": "x.where(condition, y) chooses x: the arguments stand in another order",
     "normal": "there is no Tensor.normal",
 }
-UNREFUSED_OUT: Final = {"bernoulli": "draws are written into any dtype, in torch too"}
+UNREFUSED_OUT: Final = {
+    "bernoulli": "draws are written into any dtype, in torch too",
+    **dict.fromkeys(("cumsum", "cumprod", "sum", "prod"), "computed in the dtype of out=, in torch too"),
+    **dict.fromkeys(
+        ("arange", "empty", "eye", "full", "linspace", "logspace", "ones", "range", "zeros"),
+        "made in the dtype of out=, in torch too",
+    ),
+}
 UNDIFFERENCED: Final = {
     "cholesky_inverse": "torch's gradient of a factor has both triangles, of which only one is read",
     "cholesky_solve": "as cholesky_inverse",
