@@ -32,7 +32,7 @@ from dispatchtorch.random.generator import Generator
 from dispatchtorch.tensor import interop
 from dispatchtorch.tensor.lens import contiguous_lens, is_contiguous
 from dispatchtorch.tensor.sizes import broadcast_shapes
-from dispatchtorch.tensor.tensor import Tensor
+from dispatchtorch.tensor.tensor import Tensor, lens_of
 
 __all__ = ["bernoulli", "binomial", "multinomial", "normal", "poisson"]
 
@@ -108,6 +108,8 @@ def _normal_of_tensors(engine: Any, mean: Any, std: Any, out: Tensor | None) -> 
         return streams.normal_tensor(engine, middle, spread, key.dtype.name)
 
     if out is not None:
+        if isinstance(std, Tensor) and not bool((spread >= 0).all()):
+            raise RuntimeError("normal expects all elements of std >= 0.0")
         scale = 1.0 if isinstance(std, Tensor) else real("normal", "std", 2, std)
         deliver(
             "normal",
