@@ -108,7 +108,7 @@ def _normal_of_tensors(engine: Any, mean: Any, std: Any, out: Tensor | None) -> 
         return streams.normal_tensor(engine, middle, spread, key.dtype.name)
 
     if out is not None:
-        if isinstance(std, Tensor) and not bool((spread >= 0).all()):
+        if isinstance(spread, np.ndarray) and not bool((spread >= 0).all()):
             raise RuntimeError("normal expects all elements of std >= 0.0")
         scale = 1.0 if isinstance(std, Tensor) else real("normal", "std", 2, std)
         deliver(
