@@ -122,6 +122,10 @@ class JaxBackend(Backend):
         """Returns JAX's own context for values that are known while a function is traced."""
         return jax.ensure_compile_time_eval()
 
+    def forget(self) -> None:
+        """Frees compiled kernels, a megabyte for each few shapes; what is called again is compiled again."""
+        jax.clear_caches()
+
     def set_at(self, array: Any, index: Any, value: Any) -> Any:
         """Returns a copy with the value at the index; cheap under jit only, which is where it is called."""
         return array.at[index].set(value)

@@ -130,6 +130,9 @@ class Backend(ABC):
     def synchronize(self) -> None:
         """Waits until everything that was launched is done."""
 
+    def forget(self) -> None:
+        """Frees what is kept only to be faster next time, like compiled code; called by who runs very many shapes."""
+
     def copy(self, array: Array) -> Array:
         """Returns an array with the same values that a later write to ``array`` does not change."""
         return array if self.aliasing == "lens" else array.copy()

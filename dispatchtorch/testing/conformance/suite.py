@@ -6,7 +6,9 @@ that it lacks is a skip that names it. Knows pytest, the checks and no backend.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, ClassVar, Final
 
 import pytest
@@ -23,7 +25,9 @@ from dispatchtorch.testing.goldens import load
 __all__ = ["DTYPES", "Conformance", "tests_of"]
 
 DTYPES: Final = ("float32", "float64", "int64", "bool", "complex64", "float16", "bfloat16")
+_OFTEN: Final = 200  # tests after which a backend is asked to forget what it has compiled: it would be gigabytes
 _EVERYWHERE: Final = frozenset({"float32", "int64", "bool", "int32", "uint8"})  # no backend can be without
+_COUNT: Final = itertools.count(1)
 
 
 def tests_of(case: Case) -> Iterator[tuple[str, str]]:
@@ -56,13 +60,19 @@ def lacks(backend: Backend, dtype: str) -> bool:
     return dtype not in _EVERYWHERE and dtype not in backend.capabilities
 
 
+def shortened(case: Case, calls: int | None) -> Case:
+    """Returns the case with its first calls alone; whole where ``calls`` is None."""
+    return case if calls is None else replace(case, sampler=lambda make: itertools.islice(case.sampler(make), calls))
+
+
 class Conformance:
-    """The suite for one backend; a subclass names it, and may narrow ``aspects``, ``dtypes`` and ``names``."""
+    """The suite for one backend; a subclass names it, and may narrow ``aspects``, ``dtypes``, ``names``, ``calls``."""
 
     backend: ClassVar[str]
     aspects: ClassVar[tuple[str, ...]] = tuple(ASPECTS)
     dtypes: ClassVar[tuple[str, ...]] = DTYPES
     names: ClassVar[frozenset[str]] = frozenset()  # empty: every op
+    calls: ClassVar[int | None] = None  # how many samples of each op, and of each entry of torch's; None: all
     reference: ClassVar[bool] = True  # whether torch's own samples of its ops are asked too
 
     @pytest.fixture(autouse=True)
@@ -70,6 +80,8 @@ class Conformance:
         """Selects the backend for one test; a gap that another op runs into counts as declared."""
         with use_backend(self.backend):
             yield
+        if next(_COUNT) % _OFTEN == 0:
+            get_backend(self.backend).forget()
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Makes one test of each op, aspect and dtype, and one of each entry of torch's own table."""
@@ -79,9 +91,10 @@ class Conformance:
             return
         backend = get_backend(self.backend)
         params: list[Any] = []
-        for case in cases().values():
-            if self.names and case.name not in self.names:
+        for whole in cases().values():
+            if self.names and whole.name not in self.names:
                 continue
+            case = shortened(whole, self.calls)
             for aspect, dtype in tests_of(case):
                 if aspect not in self.aspects or dtype not in self.dtypes:
                     continue
@@ -108,7 +121,7 @@ class Conformance:
     def test_reference(self, entry: str, record_property: Any) -> None:
         """Calls from torch's own tests give torch's values and gradients."""
         record_property("conformance", ("torch's samples", entry, "reference", ""))
-        for one in references()[entry]:
+        for one in references()[entry][: self.calls]:
             check(one)
 
     @pytest.mark.filterwarnings("ignore")
