@@ -11,6 +11,7 @@ import dispatchtorch.multiprocessing as mp
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*use of fork", "ignore:os.fork.. was called"),
+    pytest.mark.skipif(torch.default_backend().name != "numpy", reason="only arrays in host memory can be shared"),
     pytest.mark.skipif(os.name != "posix", reason="memory is shared by descriptors"),
 ]
 

@@ -17,6 +17,10 @@ from dispatchtorch.utils.data import DataLoader, Dataset, IterableDataset, Tenso
 pytestmark = [
     pytest.mark.filterwarnings("ignore:This DataLoader will create"),
     pytest.mark.filterwarnings("ignore:.*use of fork", "ignore:os.fork.. was called"),
+    pytest.mark.skipif(
+        torch.default_backend().name != "numpy",
+        reason="asks whether batches are shared, which takes arrays in host memory",
+    ),
     pytest.mark.skipif(os.name != "posix", reason="workers take a POSIX system"),
 ]
 
