@@ -81,10 +81,13 @@ _declare(
     "abs absolute ceil conj_physical frac floor softshrink hardshrink gelu neg negative round sign sgn trunc fix "
     "softplus bitwise_not",
 )
-_declare(Rule(exact, "expected scalar type {wanted} but found {given}", inputs="any"), "linalg_solve_triangular")
+_declare(
+    Rule(exact, "expected scalar type {wanted} but found {given}", inputs="any"),
+    "linalg_solve_triangular native_batch_norm",
+)
 _declare(
     Rule(exact, "expected scalar type {wanted} but found {given}", inputs="any", warning=""),
-    "log_sigmoid native_batch_norm",
+    "log_sigmoid",
 )
 _declare(Rule(exact, "expected scalar_type {wanted} but found {given}"), "diff logcumsumexp")
 _declare(
