@@ -263,7 +263,8 @@ def test_a_program_that_is_run_sees_the_version_of_the_pytorch_whose_interface_t
     path = tmp_path / "job.py"
     path.write_text(
         "import torch\nfrom importlib.metadata import packages_distributions, version\n"
-        "print(torch.__version__, torch.version.__version__, version('torch'), 'torch' in packages_distributions()['torch'])\n"
+        "print(torch.__version__, torch.version.__version__, version('torch'),"
+        " 'torch' in packages_distributions()['torch'])\n"
         "print(torch.__version__ >= (2, 13), torch.__version__ < '2.14')\n"
     )
     done = program("run", path)
