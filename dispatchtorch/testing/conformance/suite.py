@@ -25,7 +25,7 @@ from dispatchtorch.testing.goldens import load
 __all__ = ["DTYPES", "Conformance", "tests_of"]
 
 DTYPES: Final = ("float32", "float64", "int64", "bool", "complex64", "float16", "bfloat16")
-_OFTEN: Final = 200  # tests after which a backend is asked to forget what it has compiled: it would be gigabytes
+_OFTEN: Final = 100  # tests after which a backend is asked to forget what it has compiled: it would be gigabytes
 _EVERYWHERE: Final = frozenset({"float32", "int64", "bool", "int32", "uint8"})  # no backend can be without
 _COUNT: Final = itertools.count(1)
 
