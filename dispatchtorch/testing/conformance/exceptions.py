@@ -42,9 +42,11 @@ SYMMETRIC: Final = {
 LOOSE: Final = {  # in half precision only: libraries round in between, or not
     "addbmm": "sums of products that cancel",
 }
-COARSE: Final = {  # float64 is held against torch with float32's tolerances
-    "_special_bessel_y0": "torch's own values are exact to seven digits near zeros; ours agree with tables to the last",
-    "_special_bessel_y1": "as _special_bessel_y0",
+COARSE: Final = {  # the relative error that is allowed, since torch's own values have it
+    "_special_bessel_y0": (1e-4, "torch's are exact to seven digits near zeros; ours agree with tables to the last"),
+    "_special_bessel_y1": (1e-4, "as _special_bessel_y0"),
+    "_standard_gamma_grad": (1e-3, "torch's comes from series that are cut off early; ours is the integral's"),
+    "_dirichlet_grad": (1e-3, "as _standard_gamma_grad"),
 }
 FIRST: Final = {
     "embedding_bag": "the other results are what torch keeps for its backward pass, left empty where it needs them not",
