@@ -124,7 +124,8 @@ class JaxBackend(Backend):
 
     def forget(self) -> None:
         """Frees compiled kernels, a megabyte for each few shapes; what is called again is compiled again."""
-        jax.clear_caches()
+        clear: Any = jax.clear_caches  # untyped in JAX
+        clear()
 
     def set_at(self, array: Any, index: Any, value: Any) -> Any:
         """Returns a copy with the value at the index; cheap under jit only, which is where it is called."""

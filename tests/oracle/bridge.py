@@ -81,6 +81,8 @@ def equivalent(function: Any) -> Any:
             *map(to_ours, function.args),
             **{k: to_ours(v) for k, v in function.keywords.items()},
         )
+    if getattr(function, "__name__", "") == "wrapper_set_seed":
+        return _seeded
     if function is None or getattr(function, "__module__", None) in ("operator", "_operator", "builtins", "math"):
         return function
     if id(function) in _paths():

@@ -52,7 +52,7 @@ def dropout1d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
     if input.dim() == 3:
         return _channels(input, p, training, inplace)
     result = _channels(input.unsqueeze(0), p, training, inplace)
-    return result.squeeze(0)
+    return input if inplace else result.squeeze(0)
 
 
 def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
@@ -96,4 +96,5 @@ def dropout3d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
         )
     if input.dim() != 4:
         return _channels(input, p, training, inplace)
-    return _channels(input.unsqueeze(0), p, training, inplace).squeeze(0)
+    result = _channels(input.unsqueeze(0), p, training, inplace)
+    return input if inplace else result.squeeze(0)
