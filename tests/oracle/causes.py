@@ -20,7 +20,7 @@ CAUSES: Final[tuple[tuple[str, str, str], ...]] = (
     (
         "native_batch_norm/out/.*",
         "",
-        "PyTorch refuses an out= of more dimensions with an internal error, here it is resized",
+        "PyTorch refuses an out= of more dimensions with an internal error; ours resizes it",
     ),
     (
         r"(chalf|complex|view_as_complex)/.*",
@@ -33,7 +33,7 @@ CAUSES: Final[tuple[tuple[str, str, str], ...]] = (
         r"|cosine_similarity|interpolate\.(area|linear|bicubic|trilinear)))"
         rf"/(forward|method|inplace|operator)/({_HALF})",
         "",
-        "half precision: sums and products are rounded at other places; PyTorch's are less exact in most of these samples",
+        "half precision: sums are rounded at other places; PyTorch's are less exact in most of these samples",
     ),
     (
         rf"(grid_sampler_3d|nn\.functional\.grid_sample)/forward/({_HALF})",
@@ -43,7 +43,7 @@ CAUSES: Final[tuple[tuple[str, str, str], ...]] = (
     (
         r"(native_batch_norm|nn\.functional\.(batch_norm|instance_norm))/forward/bfloat16",
         "",
-        "probably the statistics: PyTorch rounds them to bfloat16, where the order of a sum can flip the last of 8 bits",
+        "probably PyTorch rounds the statistics to bfloat16, where the order of a sum can flip the last of 8 bits",
     ),
     (
         rf"native_layer_norm/forward/({_HALF})",
