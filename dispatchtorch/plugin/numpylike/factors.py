@@ -171,7 +171,9 @@ def _eigvalsh(xp: Any, a: Array, upper: bool) -> Array:
 
 
 def _lower(xp: Any, a: Array, upper: bool) -> Array:
-    return xp.conj(xp.swapaxes(a, -1, -2)) if upper else a
+    """Returns the matrix that one triangle stands for, whole: some libraries average both triangles."""
+    low = xp.conj(xp.swapaxes(a, -1, -2)) if upper else a
+    return xp.tril(low) + xp.conj(xp.swapaxes(xp.tril(low, -1), -1, -2))
 
 
 @kernel
