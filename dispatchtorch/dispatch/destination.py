@@ -70,8 +70,8 @@ class Rule(NamedTuple):
     ``sentence``, one or one an output, has the slots ``wanted`` and ``given`` (names as in ``FloatTensor``) and
     ``wanted_native`` and ``given_native`` (names of C++). ``inputs``: whether inputs may share memory with an output:
     "same" only as the very same elements, "apart" never, "any" as they like. ``inside``: whether elements of an output
-    that share memory are refused. ``warning``: what is said of resizing, and ``quiet_scalar``: nothing of resizing to
-    no dimension. ``by_count``: a shape is right if it has the right number of elements. ``computed``: the output's
+    that share memory are refused. ``warning``: what is said of resizing, and ``quiet_scalar``: nothing where no input
+    has a dimension. ``by_count``: a shape is right if it has the right number of elements. ``computed``: the output's
     dtype is the one to compute in: "always", or "castable" where the input can be cast to it.
     """
 
@@ -107,13 +107,13 @@ def fill(name: str, result: Any, out: Any, inputs: Iterable[Any]) -> Any:
     rule = RULES.get(name, _USUAL)
     if not isinstance(result, tuple):
         _check(name, rule, result._key, result._a.shape, out, 0, inputs)
-        _write(rule, result, out)
+        _write(rule, result, out, inputs)
         return out
     targets = tuple(out)
     for place, (one, target) in enumerate(zip(result, targets, strict=True)):
         _check(name, rule, one._key, one._a.shape, target, place, inputs)
     for one, target in zip(result, targets, strict=True):
-        _write(rule, one, target)
+        _write(rule, one, target, inputs)
     return type(result)(targets)  # with its names, where it has any
 
 
@@ -121,7 +121,7 @@ def fitted(name: str, shape: tuple[int, ...], out: Tensor, inputs: Iterable[Any]
     """Returns ``out`` with the shape of a result that is about to be made in it, in its own dtype."""
     rule = RULES.get(name, _USUAL)
     _check(name, rule, out._key, shape, out, 0, inputs)
-    _resize(rule, shape, out)
+    _resize(rule, shape, out, inputs)
     return out
 
 
@@ -156,11 +156,12 @@ def _check(
                 raise RuntimeError(SHARED)
 
 
-def _resize(rule: Rule, wanted: tuple[int, ...], out: Tensor) -> None:
+def _resize(rule: Rule, wanted: tuple[int, ...], out: Tensor, inputs: Iterable[Any]) -> None:
     given = tuple(out._a.shape)
     if wanted == given:
         return
-    if out._a.size and rule.warning and not (rule.quiet_scalar and not wanted):
+    quiet = rule.quiet_scalar and not any(t._a.shape for t in _tensors(inputs))
+    if out._a.size and rule.warning and not quiet:
         told = rule.warning.format(
             given_shape=list(given),
             wanted_shape=list(wanted),
@@ -171,12 +172,12 @@ def _resize(rule: Rule, wanted: tuple[int, ...], out: Tensor) -> None:
     out.resize_(wanted)
 
 
-def _write(rule: Rule, result: Tensor, out: Tensor) -> None:
+def _write(rule: Rule, result: Tensor, out: Tensor, inputs: Iterable[Any]) -> None:
     value = read(result)
     if rule.by_count and value.size == out._a.size:
         value = value.reshape(out._a.shape)
     else:
-        _resize(rule, tuple(result._a.shape), out)
+        _resize(rule, tuple(result._a.shape), out, inputs)
     write_raw(out, value)
 
 

@@ -100,6 +100,8 @@ def _normal_of_tensors(engine: Any, mean: Any, std: Any, out: Tensor | None) -> 
         raise RuntimeError("normal expects standard deviation to be non-complex")
     given = [v for v in (mean, std) if isinstance(v, Tensor)]
     shape = broadcast_shapes(*[tuple(v._a.shape) for v in given])
+    if out is not None and len(given) == 1:  # torch fills what it was given, then adds or multiplies in place
+        broadcast_shapes(shape, tuple(out._a.shape))
     key = (lead if out is None else out)._key.fresh(False)
     middle = interop.to_host(mean) if isinstance(mean, Tensor) else real("normal", "mean", 1, mean)
     spread = interop.to_host(std) if isinstance(std, Tensor) else real("normal", "std", 2, std)

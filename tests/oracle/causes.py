@@ -16,7 +16,6 @@ _HALF: Final = "float16|bfloat16"
 
 # (pattern of op/kind/detail, backend or "" for both, cause)
 CAUSES: Final[tuple[tuple[str, str, str], ...]] = (
-    ("mode/out/.*", "", "PyTorch warns of a resized out= of mode, but not where the input has no dimension"),
     (
         "native_batch_norm/out/.*",
         "",
@@ -118,7 +117,11 @@ CAUSES: Final[tuple[tuple[str, str, str], ...]] = (
     (r"(matmul|nn\.functional\.linear)/out/.*", "", "PyTorch refuses a strided out= of the right shape here"),
     (r"nn\.functional\.gelu/out/.*", "", "PyTorch leaves a strided out= unwritten"),
     (r"fft\.ihfft(2|n)/out/.*", "", "PyTorch leaves out= unwritten where only one dimension is transformed"),
-    (r"normal(\.number_mean)?/out/.*", "", "PyTorch does not resize an empty out= beside one tensor and one number"),
+    (
+        r"special\.hermite_polynomial_he/(forward|out)/float32",
+        "",
+        "a recurrence in float32 that cancels: ours and PyTorch's are off by as much (3e-5)",
+    ),
     (r"a(max|min|minmax)/error/[12]", "", "an array of more than 64 dimensions cannot be made to begin with"),
     (r"gradient/error/(3|10|17)", "", "PyTorch's meta device"),
 )
