@@ -30,8 +30,8 @@ def _is_tensor(value: Any) -> bool:
 def broadcast_all(*values: Any) -> tuple[Tensor, ...]:
     """Returns the values as tensors of one shape; numbers get the dtype of the first tensor, else the default.
 
-    >>> from torch.distributions.utils import broadcast_all
-    >>> broadcast_all(1.0, torch.zeros(2))
+    >>> import dispatchtorch as torch
+    >>> torch.distributions.utils.broadcast_all(1.0, torch.zeros(2))
     (tensor([1., 1.]), tensor([0., 0.]))
     """
     if not all(_is_tensor(v) or isinstance(v, (int, float, complex)) for v in values):

@@ -14,6 +14,8 @@ DERIVATIVES: dict[str, str] = {
     "_special_zeta.input": "raises, as in torch: the derivative is not implemented",
     "heaviside.input": "raises, as in torch: the derivative is not implemented",
     "heaviside.values": "raises, as in torch: the derivative is not implemented",
+    "_standard_gamma_grad.output": "raises, as in torch: the derivative is not implemented",
+    "_standard_gamma_grad.input": "raises, as in torch: the derivative is not implemented",
     "igamma.input": "raises, as in torch: the derivative is not implemented",
     "igammac.input": "raises, as in torch: the derivative is not implemented",
 }

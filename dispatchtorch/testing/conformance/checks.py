@@ -38,6 +38,7 @@ from dispatchtorch.testing.conformance.exceptions import (
     UNCALLED_INPLACE,
     UNDIFFERENCED,
     UNGRADED,
+    UNFITTED_OUT,
     UNREFUSED_OUT,
     VALUELESS,
     WRITES,
@@ -346,7 +347,7 @@ def out(case: Case, dtype: str) -> None:
         wanted = list(leaves(expected))
         targets = [_tensor(np.full(tuple(x.shape), 1), x.dtype) for x in wanted]
         empties = [_tensor(np.zeros(0), x.dtype) for x in wanted]
-        for given in (targets, empties):
+        for given in (targets,) if case.name in UNFITTED_OUT else (targets, empties):
             with _no_resize_warning():
                 got = call(form, sample, out=tuple(given) if isinstance(expected, tuple) else given[0])
             for x, t, r in zip(wanted, given, leaves(got), strict=True):

@@ -17,6 +17,7 @@ __all__ = [
     "UNCALLED_INPLACE",
     "UNDIFFERENCED",
     "UNGRADED",
+    "UNFITTED_OUT",
     "UNREFUSED_OUT",
     "VALUELESS",
     "WRITES",
@@ -77,6 +78,7 @@ UNREFUSED_OUT: Final = {
         "made in the dtype of out=, in torch too",
     ),
 }
+UNFITTED_OUT: Final = {"normal": "beside a number torch fills the tensor that it was given, and does not resize it"}
 UNDIFFERENCED: Final = {
     "cholesky_inverse": "torch's gradient of a factor has both triangles, of which only one is read",
     "cholesky_solve": "as cholesky_inverse",

@@ -116,7 +116,8 @@ class Crew:
                 try:
                     return worker, receive(self._lines[worker])
                 except (EOFError, ConnectionResetError):
-                    raise self.missing([worker]) from None
+                    gone = self.missing([worker])  # with a cause of its own, which a raise here would hide
+                raise gone
         raise self.missing([by_sentinel[sentinel] for sentinel in ready if isinstance(sentinel, int)])
 
     def missing(self, workers: Sequence[int]) -> RuntimeError:
