@@ -87,7 +87,9 @@ def _of_doors() -> dict[str, Any]:
     for door in _DOORS:
         module = sys.modules.get(f"{root}.{door}")
         for name, value in vars(module).items() if module is not None else ():
-            own = isinstance(value, types.FunctionType) and value.__module__ != __name__  # not has_torch_function itself
+            own = (
+                isinstance(value, types.FunctionType) and value.__module__ != __name__
+            )  # not has_torch_function itself
             if own and not name.startswith("_"):
                 found[f"torch.{door}.{name}"] = value
     return found
