@@ -36,8 +36,8 @@ Run it by hand with `python -m tests.oracle.opdb --backend numpy`, in an environ
 and SciPy.
 
 These figures are of 2026-11-23: PyTorch 2.13.0, NumPy 2.4.6, JAX 0.10.2 on a CPU. On NumPy every entry was asked, with
-up to 12 samples a row; on JAX, which compiles for each shape, two samples a row, and the 54 % of the rows that a run of
-an hour reached (every entry whose number, divided by 16, leaves a rest below 8). Rows that failed were asked again after
+up to 12 samples a row; on JAX, which compiles for each shape, two samples a row, and the 54 % of rows that a run of an
+hour reached (every entry whose number, divided by 16, leaves a rest below 8). Rows that failed were asked again after
 the last change.
 
 """
