@@ -144,7 +144,9 @@ def _line_of(error: BaseException) -> str:
     """Returns the innermost line that is not this package's own or a library's: the user's."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [f for f in frames if not f.filename.startswith(_HERE) and "site-packages" not in f.filename]
-    own = [f for f in own if "dispatchtorch_" not in f.filename]
+    own = [
+        f for f in own if "dispatchtorch_" not in f.filename and f.filename != "<string>"
+    ]  # made functions: dispatch/
     return f"{own[-1].filename}:{own[-1].lineno}" if own else "an unknown line"
 
 
