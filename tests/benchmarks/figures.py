@@ -1,49 +1,99 @@
-"""All figures: the cases beside torch, the same with an idle plugin, eager calls on an immutable library, and
-imports."""
+"""All figures: groups of cases beside torch, the same call with an idle plugin, eager calls on an immutable library,
+and what a library costs before it does anything."""
 
 from __future__ import annotations
 
 import importlib.util
-from typing import Any
+import math
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 import dispatchtorch
 from dispatchtorch.plugin import hookimpl
 from dispatchtorch.plugin.manager import manager
-from tests.benchmarks.cases import CASES, Case
-from tests.benchmarks.imports import import_times
+from tests.benchmarks.case import Group
+from tests.benchmarks.groups import GROUPS
 from tests.benchmarks.ratio import Figure, measure
+from tests.benchmarks.turns import Turns, WrongValueError
 
-__all__ = ["all_figures", "case_figure", "eager_figure", "idle_figure", "import_figures", "oracle"]
+__all__ = ["GroupFigure", "eager_figure", "group_figures", "idle_figure", "other_library"]
 
 _EAGER = "jax"
 
 
-def oracle() -> Any:
-    """PyTorch, held to one thread, or None where it is not installed."""
-    if importlib.util.find_spec("torch") is None:
-        return None
-    import torch
+@dataclass(frozen=True)
+class GroupFigure:
+    """A group on one backend: its cases' figures, and what could not be measured."""
 
-    torch.set_num_threads(1)
-    return torch
+    group: Group
+    backend: str
+    figures: list[Figure]
+    failed: list[str]
+
+    @property
+    def mean(self) -> float:
+        """The geometric mean of the ratios."""
+        ratios = [f.ratio for f in self.figures if f.ratio is not None]
+        return math.exp(sum(map(math.log, ratios)) / len(ratios)) if ratios else math.nan
+
+    @property
+    def worst(self) -> Figure:
+        """The case with the greatest ratio."""
+        return max(self.figures, key=lambda f: f.ratio or 0.0)
+
+    @property
+    def limit(self) -> float:
+        """The greatest mean that is allowed."""
+        return self.group.limits[self.backend]
+
+    @property
+    def reached(self) -> bool:
+        """Whether the mean and every case are within their limits, and all were measured."""
+        if self.failed or not self.figures or self.mean > self.limit:
+            return False
+        return self.group.worst is None or self.worst.value <= self.group.worst
 
 
-def case_figure(case: Case, torch: Any) -> Figure:
-    """Ours beside torch; beside plain numpy, without a limit, where there is no torch."""
-    with dispatchtorch.use_backend("numpy"):
-        ours = case.make(dispatchtorch)
-        if torch is not None:
-            mine, theirs = measure(ours, case.make(torch))
-            return Figure(case.name, mine, theirs, "torch", case.limit)
-        mine, theirs = measure(ours, case.plain() if case.plain else None)
-    return Figure(case.name, mine, theirs, "numpy", None)
+def other_library() -> str:
+    """Returns what is compared with: torch, or plain numpy where it is not installed."""
+    return "plain" if importlib.util.find_spec("torch") is None else "torch"
+
+
+def _backends(chosen: Iterable[str]) -> list[str]:
+    return [name for name in chosen if importlib.util.find_spec(name) is not None]
+
+
+def group_figures(
+    backends: Iterable[str] = ("numpy", "jax"), wanted: Callable[[str, str], bool] = lambda group, case: True
+) -> list[GroupFigure]:
+    """Returns the figures of all groups whose cases are wanted (by the names of group and case)."""
+    found, other = [], other_library()
+    for backend in _backends(backends):
+        chosen = [(g, [c for c in g.cases if wanted(g.name, c.name)]) for g in GROUPS if backend in g.limits]
+        with Turns(backend, other) as turns:
+            for group, cases in chosen:
+                if not cases:
+                    continue
+                result = GroupFigure(group, backend, [], [])
+                for case in cases:
+                    try:
+                        figure = turns.figure(group, case)
+                    except (RuntimeError, WrongValueError) as error:
+                        result.failed.append(f"{case.name}: {error}")
+                        continue
+                    if figure is not None:
+                        result.figures.append(figure)
+                        print(f"{backend}: {group.name}: {case.name}: {figure.value:.2f}", file=sys.stderr, flush=True)
+                found.append(result)
+    return found
 
 
 class Idle:
     """A plugin that is asked about each kernel and wraps none."""
 
     @hookimpl
-    def dispatchtorch_wrap_kernel(self, op: str, backend: str, kernel: Any) -> None:
+    def dispatchtorch_wrap_kernel(self, op: str, backend: str, kernel: object) -> None:
         """Returns nothing: the kernel stays as it is."""
 
 
@@ -71,23 +121,3 @@ def eager_figure() -> Figure | None:
         x, y = dispatchtorch.ones(100), dispatchtorch.ones(100)
         ours, _ = measure(lambda: x + y, None, repeats=300)
     return Figure(f"{_EAGER}: x + y, 100 floats, eager (us)", ours, None, "", 12.0)
-
-
-def import_figures() -> list[Figure]:
-    """import dispatchtorch: milliseconds beyond Python's own start, and beside numpy's import."""
-    times = import_times()
-    own = 1e6 * (times["dispatchtorch"] - times["python"])
-    other = 1e6 * (times["numpy"] - times["python"])
-    return [
-        Figure("import dispatchtorch beyond Python's own start (us)", own, None, "", 200_000.0),
-        Figure("import dispatchtorch", own, other, "import numpy", 1.5),
-    ]
-
-
-def all_figures() -> list[Figure]:
-    """Every figure, in the order of the table."""
-    torch = oracle()
-    found = [case_figure(case, torch) for case in CASES]
-    found.append(idle_figure())
-    eager = eager_figure()
-    return [*found, *([eager] if eager is not None else []), *import_figures()]

@@ -1,4 +1,4 @@
-"""The page of figures: the table, the machine, the versions, the day."""
+"""The page of figures: the table of groups, every case, the machine, the versions, the day."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import platform
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.benchmarks.figures import GroupFigure
 from tests.benchmarks.ratio import Figure
 
-__all__ = ["PAGE", "page", "table"]
+__all__ = ["PAGE", "page", "summary", "table"]
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "benchmarks.md"
 
@@ -20,8 +21,22 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.2f}" if value < 1000 else f"{value:.0f}"
 
 
+def summary(groups: Sequence[GroupFigure]) -> str:
+    """Returns the groups as a Markdown table."""
+    rows = ["| group | backend | ratio | limit | worst case | reached |", "|---|---|--:|--:|---|---|"]
+    for g in groups:
+        if not g.figures:
+            rows.append(f"| {g.group.name} | {g.backend} | | {g.limit:g} | | **not measured** |")
+            continue
+        bound = "" if g.group.worst is None else f" (limit {g.group.worst:g})"
+        worst = f"{g.worst.name}: {_number(g.worst.ratio)}{bound}" if len(g.figures) > 1 else ""
+        reached = "yes" if g.reached else "**no**"
+        rows.append(f"| {g.group.name} | {g.backend} | {g.mean:.2f} | {g.limit:g} | {worst} | {reached} |")
+    return "\n".join(rows)
+
+
 def table(figures: Sequence[Figure]) -> str:
-    """The figures as a Markdown table."""
+    """Returns figures as a Markdown table."""
     rows = ["| what | ours, us | other, us | other | ratio | limit | reached |", "|---|--:|--:|---|--:|--:|---|"]
     for f in figures:
         reached = "" if f.limit is None else "yes" if f.reached else "**no**"
@@ -31,6 +46,17 @@ def table(figures: Sequence[Figure]) -> str:
             f"{reached} |"
         )
     return "\n".join(rows)
+
+
+def _cases(groups: Sequence[GroupFigure]) -> str:
+    """Returns every case of the groups that have several."""
+    parts = []
+    for g in groups:
+        rows = ["| case | ours, us | torch, us | ratio |", "|---|--:|--:|--:|"]
+        rows += [f"| {f.name} | {_number(f.ours)} | {_number(f.theirs)} | {_number(f.ratio)} |" for f in g.figures]
+        missing = [f"\nNot measured: {why}" for why in g.failed]
+        parts.append("\n".join([f"### {g.group.name}, {g.backend}", "", *rows, *missing]))
+    return "\n\n".join(parts)
 
 
 def _processor() -> str:
@@ -48,18 +74,27 @@ def _version(name: str) -> str:
         return f"no {name}"
 
 
-def page(figures: Sequence[Figure]) -> str:
-    """The whole page."""
+def page(groups: Sequence[GroupFigure], singles: Sequence[Figure]) -> str:
+    """Returns the whole page."""
     versions = ", ".join(_version(name) for name in ("numpy", "torch", "jax"))
     return f"""# Benchmarks
 
-What one small call costs, beside PyTorch. Written by `python -m tests.benchmarks`, which measures both in turns in one
-process on one thread and takes the least of many runs; `pytest -m bench tests/benchmarks` holds the limits.
+What calls and training steps cost beside PyTorch, as ratios of times. Written by `python -m tests.benchmarks`: each
+library runs in a process of its own, as its user would have it, on one thread; the two take turns, their values are
+compared, and the least of many short runs counts. A group's ratio is the geometric mean of its cases. `numpy` runs
+eagerly, `jax` as a compiled step; PyTorch runs eagerly. `pytest -m bench tests/benchmarks` holds the limits.
 
-{table(figures)}
+{summary(groups)}
 
-A figure whose name ends in (us) is a time with a limit in microseconds, the others are ratios.
+{table(singles)}
+
+A figure whose name ends in (us) is a time with a limit in microseconds, one that ends in (MB) compares sizes, the
+others are ratios of times.
 
 Taken on {datetime.date.today().isoformat()}, {_processor()}, {os.cpu_count()} cores, one thread; Python
 {platform.python_version()}, {versions}.
+
+## Every case
+
+{_cases(groups)}
 """

@@ -2,8 +2,9 @@
 
 import pytest
 
-from tests.benchmarks.cases import CASES
-from tests.benchmarks.figures import case_figure, eager_figure, idle_figure, import_figures, oracle
+from tests.benchmarks.figures import eager_figure, group_figures, idle_figure, other_library
+from tests.benchmarks.footprint import footprint_figures, import_figures
+from tests.benchmarks.groups import GROUPS
 
 pytestmark = pytest.mark.bench
 
@@ -21,12 +22,25 @@ def least(take, tries=3):
     return best
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_a_small_call_costs_no_more_than_its_share_of_torch(case):
-    torch = oracle()
-    if torch is None:
+@pytest.mark.parametrize("backend", ["numpy", "jax"])
+@pytest.mark.parametrize("group", GROUPS, ids=lambda group: group.name)
+def test_a_group_costs_no_more_than_its_share_of_torch(group, backend):
+    if other_library() != "torch":
         pytest.skip("there is no torch to compare with")
-    assert least(lambda: case_figure(case, torch)).reached
+    if backend not in group.limits:
+        pytest.skip(f"no limit for {backend}")
+    found = group_figures([backend], lambda name, case: name == group.name)
+    if not found:
+        pytest.skip(f"{backend} is not installed")
+    print(f"\n{group.name}: {found[0].mean:.2f} (limit {found[0].limit}), worst {found[0].worst}")
+    assert not found[0].failed
+    assert found[0].reached
+
+
+def test_what_a_library_costs_before_it_does_anything():
+    if other_library() != "torch":
+        pytest.skip("there is no torch to compare with")
+    assert all(figure.reached for figure in footprint_figures())
 
 
 def test_an_idle_plugin_costs_nothing():

@@ -1,0 +1,43 @@
+"""What a case of the table is: a builder that takes a torch module and returns the act that is timed.
+
+Must not know: which library it is given, nor how acts are timed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["Act", "Case", "Group"]
+
+Act = Callable[[], object]
+Make = Callable[[Any], Act]
+
+
+@dataclass
+class Case:
+    """One act: how a torch module does it, how plain numpy does, and whether both libraries must give equal values."""
+
+    name: str
+    make: Make
+    plain: Callable[[], Act] | None = None
+    compare: bool = True  # False where the values are not defined, as those of torch.empty
+    rtol: float = 1e-3
+
+
+@dataclass
+class Group:
+    """Cases under one limit: the geometric mean of the ratios to torch, and the worst ratio that is allowed.
+
+    ``limits`` holds the greatest mean for each backend that is measured: ``numpy`` runs eagerly, ``jax`` compiled.
+    """
+
+    name: str
+    limits: dict[str, float]
+    worst: float | None = None
+    cases: list[Case] = field(default_factory=list)
+
+    def case(self, name: str, **options: Any) -> Callable[[Make], None]:
+        """Declares a case."""
+        return lambda make: self.cases.append(Case(name, make, **options))
