@@ -14,8 +14,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from dispatchtorch.plugin import Backend, BackendUnavailableError, Gap, Kernel, KernelCall, Traced
+from dispatchtorch_jax.binding import gathering, or_eager, strong
 from dispatchtorch_jax.devices import Places
 from dispatchtorch_jax.kernels import EAGER, KERNELS
+from dispatchtorch_jax.meshes import OnMesh, at_home, gathered_on_mesh
 
 __all__ = ["JaxBackend"]
 
@@ -42,10 +44,13 @@ class JaxBackend(Backend):
     devices: ClassVar[tuple[str, ...]] = _PLACES.types
     aliasing: ClassVar[Literal["native", "lens"]] = "lens"
     capabilities: ClassVar[frozenset[str]] = frozenset(
-        {"float16", "bfloat16", "float64", "complex64", "complex128", "jit", "trace"}
+        {"float16", "bfloat16", "float64", "complex64", "complex128", "jit", "sharding", "trace"}
     )
     kernels: Mapping[str, Kernel] = KERNELS
     gaps: tuple[Gap, ...] = ()
+
+    def __init__(self) -> None:
+        self._meshes: dict[Any, OnMesh] = {}
 
     @property
     def namespace(self) -> Any:
@@ -77,14 +82,26 @@ class JaxBackend(Backend):
         """Returns the kernel jitted, with dims, flags and dtypes static; a data-dependent one stays as it is."""
         if kernel in EAGER:
             return kernel
-        jitted: Kernel = jax.jit(_strong(kernel), static_argnums=call.static)
+        jitted: Kernel = jax.jit(strong(kernel), static_argnums=call.static)
         if not _PLACES.cpu_only:
-            jitted = _gathering(jitted)
-        return jitted if call.elementwise or call.op.startswith("lens_") else _or_eager(jitted, kernel)
+            jitted = gathering(jitted)
+        return jitted if call.elementwise or call.op.startswith("lens_") else or_eager(jitted, kernel)
 
     def device_count(self) -> int:
         """Returns how many accelerators there are; 1 where there is only the CPU."""
         return _PLACES.count
+
+    def on_mesh(self, device_type: str, shape: tuple[int, ...], numbers: tuple[int, ...]) -> OnMesh:
+        """Returns the backend of arrays on a mesh."""
+        facts = (device_type, shape, numbers)
+        found = self._meshes.get(facts)
+        if found is None:
+            found = self._meshes[facts] = OnMesh(self, _PLACES, *facts)
+        return found
+
+    def settled(self, value: Any, before: Any) -> Any:
+        """Returns what came out of a program on one device, also where the program ran on a mesh."""
+        return at_home(value, _PLACES.find("cpu") if before is None else next(iter(before.sharding.device_set)))
 
     def synchronize(self) -> None:
         """Waits for everything that was launched on any device."""
@@ -106,6 +123,9 @@ class JaxBackend(Backend):
             jitted = jax.jit(run, donate_argnums=1)
 
             def program(captured: list[Any], given: list[Any]) -> list[Any]:
+                if self._meshes:
+                    together = gathered_on_mesh([*captured, *given])
+                    captured, given = together[: len(captured)], together[len(captured) :]
                 kept = [a for i, a in enumerate(captured) if i not in donated]
                 result: list[Any] = jitted(kept, [captured[i] for i in donated], given)
                 return result
@@ -130,56 +150,6 @@ class JaxBackend(Backend):
     def set_at(self, array: Any, index: Any, value: Any) -> Any:
         """Returns a copy with the value at the index; cheap under jit only, which is where it is called."""
         return array.at[index].set(value)
-
-
-def _strong(kernel: Kernel) -> Kernel:
-    """Returns the kernel without weak dtypes in its results; costs nothing once it is traced."""
-
-    def strong(*args: Any) -> Any:
-        out = kernel(*args)
-        if isinstance(out, (tuple, list)):
-            return tuple([_settled(o) for o in out])
-        return _settled(out)
-
-    strong.__name__ = getattr(kernel, "__name__", "kernel")
-    return strong
-
-
-def _settled(out: Any) -> Any:
-    return jax.lax.convert_element_type(out, out.dtype) if hasattr(out, "dtype") else jnp.asarray(out)
-
-
-def _or_eager(jitted: Kernel, kernel: Kernel) -> Kernel:
-    """Returns the jitted kernel, which gives way to the plain one where shapes or branches depend on values."""
-    run, plain = jitted, _strong(kernel)
-
-    def bound(*args: Any) -> Any:
-        nonlocal run
-        try:
-            return run(*args)
-        except (jax.errors.ConcretizationTypeError, jax.errors.NonConcreteBooleanIndexError):
-            if run is plain or any(isinstance(a, jax.core.Tracer) for a in jax.tree.leaves(args)):
-                raise  # inside somebody's own jit there are no values to look at
-            run = plain
-            return run(*args)
-
-    bound.__name__ = getattr(kernel, "__name__", "kernel")
-    return bound
-
-
-def _gathering(kernel: Callable[..., Any]) -> Kernel:
-    """Returns the kernel with 0-dimensional CPU arguments first moved to where the others are, as in PyTorch."""
-
-    def gathered(*args: Any) -> Any:
-        leaves = [a for a in jax.tree.leaves(args) if isinstance(a, jax.Array) and not isinstance(a, jax.core.Tracer)]
-        targets = {a.device for a in leaves if a.ndim} if len({a.device for a in leaves}) > 1 else set()
-        if len(targets) == 1:
-            (target,) = targets
-            args = jax.tree.map(lambda a: jax.device_put(a, target) if isinstance(a, jax.Array) else a, args)
-        return kernel(*args)
-
-    gathered.__name__ = getattr(kernel, "__name__", "kernel")
-    return gathered
 
 
 if not _PLACES.all:

@@ -12,14 +12,14 @@ __all__ = ["Places"]
 
 
 class Places:
-    """The devices that JAX has, by device type; asking starts JAX's platforms.
+    """The devices that JAX has in this process, by device type; asking starts JAX's platforms.
 
     Where there is an accelerator, arrays that are made without naming a device still go to the CPU, as in PyTorch.
     """
 
     def __init__(self) -> None:
         try:
-            preferred: list[Any] = list(jax.devices())
+            preferred: list[Any] = list(jax.local_devices())
         except RuntimeError as error:
             raise BackendUnavailableError(f"jax: no device could be started: {error}") from error
         self._by_type: dict[str, list[Any]] = {}
@@ -36,6 +36,12 @@ class Places:
             settings: Any = jax.config  # untyped in JAX
             settings.update("jax_default_device", self._by_type["cpu"][0])
 
+    def everywhere(self, kind: str) -> list[Any]:
+        """Returns the devices of a type in all processes, those of the first process first."""
+        own = self._by_type.get(kind, [])
+        found = jax.devices(own[0].platform) if own else []
+        return sorted(found, key=lambda device: (device.process_index, device.id))
+
     def find(self, device: str) -> Any:
         """Returns JAX's device for a name like "cpu" or "cuda:1"; BackendUnavailableError where there is none."""
         kind, _, index = device.partition(":")
@@ -49,6 +55,6 @@ class Places:
 
 def _of(platform: str) -> list[Any]:
     try:
-        return list(jax.devices(platform))
+        return list(jax.local_devices(backend=platform))
     except RuntimeError:
         return []

@@ -16,4 +16,5 @@ def dispatchtorch_backends() -> BackendSpec:
         install='pip install "dispatchtorch[jax]"',
         doc="JAX (XLA) on whatever it finds: immutable arrays, views and in-place writes through lenses, compiles.",
         priority=20,
+        processes="dispatchtorch_jax.processes:join",
     )

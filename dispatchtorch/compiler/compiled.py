@@ -68,7 +68,8 @@ class Compiled:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Returns what the function returns, with all that it does."""
         leaves, spec = tree_flatten((args, kwargs))
-        backend = next((leaf._key.backend for leaf in leaves if isinstance(leaf, Tensor)), None) or default_backend()
+        first = next((leaf._key.backend for leaf in leaves if isinstance(leaf, Tensor)), None) or default_backend()
+        backend = first.engine
         if self._disabled or tracing.now is not None or "trace" not in backend.capabilities:
             return self._eagerly(args, kwargs)
         facts = (spec, modes.grad, *[_fact(leaf) for leaf in leaves])

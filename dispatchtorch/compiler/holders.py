@@ -6,7 +6,7 @@ Each holder gives the array that it holds now and takes the one that a run made 
 from __future__ import annotations
 
 from dispatchtorch.compiler.snapshot import freshen, storage_behind
-from dispatchtorch.plugin.backend import Array
+from dispatchtorch.plugin.backend import Array, Backend
 from dispatchtorch.tensor.key import Key
 from dispatchtorch.tensor.storage import Storage
 from dispatchtorch.tensor.tensor import Tensor, extra_of, read, wrap, write
@@ -27,6 +27,15 @@ class Holder:
 
     def put(self, value: Array) -> None:
         """Takes the next array."""
+        raise NotImplementedError
+
+    def pattern(self) -> Array:
+        """Returns an array like which the next one lies on its devices."""
+        return self.get()
+
+    @property
+    def backend(self) -> Backend:
+        """Returns the backend of the array."""
         raise NotImplementedError
 
     def tensors(self) -> list[Tensor]:
@@ -54,6 +63,11 @@ class StorageHolder(Holder):
         for t in self.covering:
             freshen(t)
 
+    @property
+    def backend(self) -> Backend:
+        """Returns the storage's backend."""
+        return self.storage.backend
+
     def tensors(self) -> list[Tensor]:
         """Returns the tensors that cover the storage."""
         return self.covering
@@ -77,6 +91,11 @@ class TensorHolder(Holder):
             self.tensor._a = value
         else:
             write(self.tensor, value)
+
+    @property
+    def backend(self) -> Backend:
+        """Returns the tensor's backend."""
+        return self.tensor._key.backend
 
     def tensors(self) -> list[Tensor]:
         """Returns the tensor."""
@@ -107,6 +126,15 @@ class GradHolder(Holder):
             extra.grad = wrap(value, self.key)
         else:
             TensorHolder(extra.grad).put(value)
+
+    def pattern(self) -> Array:
+        """Returns the owner's array: a gradient lies like it."""
+        return read(self.owner)
+
+    @property
+    def backend(self) -> Backend:
+        """Returns the gradient's backend."""
+        return self.key.backend
 
     def tensors(self) -> list[Tensor]:
         """Returns the owner."""

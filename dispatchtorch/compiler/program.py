@@ -58,6 +58,7 @@ class Program:
         self.keeps = any(output.kind == "kept" for output in self._outputs)  # then it is right for this call only
         self.equations = traced.size
         self._run = traced.compile(())
+        self._on_mesh = any(t._key.backend is not backend for t in self.tensors())
         for output in self._outputs:
             output.array = None if output.array is None else True  # the placeholder itself must not live on
 
@@ -96,8 +97,11 @@ class Program:
         ]
         arrays = iter(self._run(captured, [read(leaves[i]) for i in self._given]))
         made: dict[int, Any] = {}
+        on_mesh = self._on_mesh or any(leaves[i]._key.backend is not self._backend for i in self._given)
         for output in self._outputs:
             value = next(arrays) if output.array is not None else None
+            if on_mesh and value is not None:
+                value = _settled(output, value, leaves)
             made[id(output)] = _placed(output, value, leaves)
         for cell, by in self._versions:
             cell.version += by
@@ -106,6 +110,16 @@ class Program:
 
 def _grad_of(t: Tensor) -> Tensor | None:
     return None if t._extra is None else t._extra.grad
+
+
+def _settled(output: Output, value: Array, leaves: Sequence[Any]) -> Array:
+    """Returns an array that came out of a program over a mesh where its tensor lies."""
+    if output.holder is not None:
+        return output.holder.backend.settled(value, output.holder.pattern())
+    if output.key is not None:
+        return output.key.backend.settled(value, None)
+    leaf: Tensor = leaves[output.number]
+    return leaf._key.backend.settled(value, read(leaf))
 
 
 def _placed(output: Output, value: Array, leaves: Sequence[Any]) -> Any:

@@ -20,11 +20,11 @@ __all__ = ["Snapshot", "storage_behind", "tensors_alive"]
 
 
 def tensors_alive(backend: Backend) -> Iterator[Tensor]:
-    """Yields every live tensor whose arrays are the backend's."""
+    """Yields every live tensor whose arrays the backend traces: its own, and those on its meshes."""
     for found in gc.get_objects():
         if issubclass(type(found), Tensor):  # not isinstance: that may ask a stranger's __class__
             try:
-                if found._key.backend is backend:
+                if found._key.backend.engine is backend:
                     yield found
             except AttributeError:  # one that is just being made
                 continue

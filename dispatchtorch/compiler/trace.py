@@ -47,7 +47,7 @@ class _Recording(Tracing):
 
     def supply(self, make: Callable[[], Any], backend: Backend, device: str) -> Array:
         """Returns an array that stands outside of the trace, so that the trace captures it as what it is."""
-        if backend is not self._backend:
+        if backend.engine is not self._backend:
             return backend.from_host(make(), device)
         with backend.aside():
             array = backend.from_host(make(), device)
@@ -225,7 +225,7 @@ def _gradient(owner: Tensor, grad: Tensor | None) -> Output:
 
 
 def _result(snapshot: Snapshot, leaf: Any, numbers: dict[int, int], backend: Backend) -> Output:
-    if not isinstance(leaf, Tensor) or leaf._key.backend is not backend:
+    if not isinstance(leaf, Tensor) or leaf._key.backend.engine is not backend:
         return Output("value", None, value=leaf)
     if id(leaf) in snapshot.tensors:
         return Output("value", None, value=leaf)

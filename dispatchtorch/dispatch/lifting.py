@@ -2,12 +2,15 @@
 
 A wrapping backend (``Backend.below``) has arrays that hold tensors of the backend below. Whether anything has to be
 lifted is asked where keys turn out to disagree, when a plan is made: a call whose keys agree never comes here.
+
+A mesh's tensors meet those of one device in the same place: who knows about meshes says how the latter are taken in
+(`takes_in`), or refuses them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from dispatchtorch.dispatch.op import LIST, TENSOR, Op
 from dispatchtorch.dispatch.record import refresh
@@ -15,7 +18,21 @@ from dispatchtorch.plugin.backend import Backend
 from dispatchtorch.tensor.key import Key, intern_key
 from dispatchtorch.tensor.tensor import Tensor, wrap
 
-__all__ = ["lift", "lifted", "lifted_beside", "lifting_plan", "wrapping"]
+__all__ = ["lift", "lifted", "lifted_beside", "lifting_plan", "meet", "takes_in", "wrapping"]
+
+_DOORS: Final[dict[int, Callable[[Tensor], Tensor]]] = {}  # id of a backend -> what makes a tensor one of its own
+
+
+def takes_in(backend: Backend, door: Callable[[Tensor], Tensor]) -> None:
+    """Says what makes tensors of other backends tensors of this one, where both meet in a call; it may refuse them."""
+    _DOORS[id(backend)] = door
+
+
+def meet(first: Backend, second: Backend) -> bool:
+    """Returns whether tensors of the two backends may meet in one call."""
+    if first is second:
+        return False
+    return id(first) in _DOORS or id(second) in _DOORS or bool(first.below or second.below)
 
 
 def stands_on(backend: Backend | None, other: Backend) -> bool:
@@ -35,7 +52,7 @@ def wrapping(keys: Sequence[Any]) -> Backend | None:
     for top in found:
         if all(stands_on(top, backend) for backend in found):
             return top
-    return None
+    return next((backend for backend in found if id(backend) in _DOORS), None)
 
 
 def lift(t: Tensor, backend: Backend) -> Tensor:
@@ -45,6 +62,9 @@ def lift(t: Tensor, backend: Backend) -> Tensor:
     key = t._key
     if key.backend is backend:
         return t
+    door = _DOORS.get(id(backend))
+    if door is not None:
+        return door(t)
     assert backend.below is not None  # `wrapping` has looked
     raw = backend.hold(lift(t, backend.below))
     return wrap(raw, intern_key(backend, key.device, key.dtype, key.zero_dim))

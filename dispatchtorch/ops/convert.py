@@ -17,10 +17,12 @@ from dispatchtorch._base.memory_format import (
 )
 from dispatchtorch.batching.errors import BRANCH, DataDependentError
 from dispatchtorch.dispatch.inplace import require_shape
+from dispatchtorch.dispatch.lifting import meet
 from dispatchtorch.dispatch.modes import modes
 from dispatchtorch.dispatch.op import TABLE
 from dispatchtorch.dispatch.record import record
 from dispatchtorch.dispatch.table import METHODS, composite, primitive
+from dispatchtorch.plugin.backend import Backend
 from dispatchtorch.plugin.selection import backend_for_device, get_backend
 from dispatchtorch.tensor import interop
 from dispatchtorch.tensor.key import intern_key
@@ -31,7 +33,7 @@ from dispatchtorch.tensor.storage import Cell
 from dispatchtorch.tensor.tensor import Tensor, alias_of, extra_of, lens_of, read, storage_of, view_of, wrap
 
 Number = int | float | complex | bool
-Where = tuple[str, str]  # backend name, device
+Where = tuple[Backend, str]  # with the device
 
 
 @primitive(grad={"input": lambda g, input_dtype: g.to(input_dtype)}, node="ToCopyBackward0")
@@ -65,7 +67,7 @@ def _moved(input: Tensor, target: Where, origin: Where) -> Tensor:
 
 
 def _move(t: Tensor, target: Where, origin: Where) -> Tensor:
-    backend, device = get_backend(target[0]), Device(target[1])
+    backend, device = target[0], Device(target[1])
     raw = backend.from_host(t._key.backend.to_host(read(t)), str(device))
     out = wrap(raw, intern_key(backend, device, t._key.dtype, t._key.zero_dim))
     if modes.grad and t._key.requires:
@@ -165,10 +167,10 @@ def copy_(self: Tensor, src: Tensor | Number, non_blocking: bool = False) -> Ten
     shape, given = tuple(self._a.shape), tuple(src._a.shape)
     if given != shape and broadcast_shapes(shape, given) != shape:
         require_shape(self, given)
-    if src._key.backend is not self._key.backend and (src._key.backend.below or self._key.backend.below):
-        return _copy.inplace(self, src)  # type: ignore[attr-defined, no-any-return]  # one backend holds the other's tensors
+    if src._key.backend is not self._key.backend and meet(src._key.backend, self._key.backend):
+        return _copy.inplace(self, src)  # type: ignore[attr-defined, no-any-return]  # one backend takes the other's tensors in
     if src._key.backend is not self._key.backend or src._key.device != self._key.device:
-        src = to(src, self._key.device, backend=self._key.backend.name)
+        src = to(src, self._key.device, backend=self._key.backend)
     if src is self:
         return self
     return _copy.inplace(self, src)  # type: ignore[attr-defined, no-any-return]  # derived by the decorator
@@ -231,7 +233,7 @@ def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     if other is not None:
         dtype, device = other._key.dtype, other._key.device
         if self._key.backend.below is None and other._key.backend.below is None:
-            backend = other._key.backend.name
+            backend = other._key.backend
     out = self
     if device is not None or backend is not None:
         out = _relocate(out, None if device is None else Device(device), backend)
@@ -242,7 +244,7 @@ def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     return _clone(out) if copy and out is self else out
 
 
-def _relocate(t: Tensor, device: Device | None, backend: str | None) -> Tensor:
+def _relocate(t: Tensor, device: Device | None, backend: Backend | str | None) -> Tensor:
     key = t._key
     device = device or key.device
     if backend is not None:
@@ -254,7 +256,7 @@ def _relocate(t: Tensor, device: Device | None, backend: str | None) -> Tensor:
     same = device == key.device or (device.type == key.device.type and device.index is None)
     if target is key.backend and same:
         return t
-    return _move(t, (target.name, str(device)), (key.backend.name, str(key.device)))
+    return _move(t, (target, str(device)), (key.backend, str(key.device)))
 
 
 def cpu(self: Tensor, memory_format: MemoryFormat = preserve_format) -> Tensor:

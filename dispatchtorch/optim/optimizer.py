@@ -317,7 +317,7 @@ class Optimizer:
 def _cast(p: Tensor, value: Any, name: str | None = None) -> Any:
     """Returns a copy of a saved value on the parameter's backend; all but "step" in the parameter's dtype too."""
     if isinstance(value, Tensor):
-        like = {"device": p._key.device, "backend": p._key.backend.name}
+        like = {"device": p._key.device, "backend": p._key.backend}
         if name == "step":
             return value.detach().clone()
         if p._key.dtype.is_floating_point:

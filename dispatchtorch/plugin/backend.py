@@ -12,7 +12,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+if TYPE_CHECKING:
+    from dispatchtorch.plugin.meshes import MeshBackend
 
 __all__ = ["Array", "Backend", "BackendSpec", "Gap", "Kernel", "KernelCall", "Traced"]
 
@@ -40,6 +43,17 @@ class BackendSpec:
     install: str = ""  # the command that installs them
     doc: str = ""
     priority: int = 0  # "auto" tries the highest first
+    processes: str = ""  # "package.module:function" that joins processes, called before the backend is made; see below
+
+    def join(self, address: str, size: int, rank: int, timeout: float) -> Callable[[], None]:
+        """Returns what ends a group of processes, after this one has become number ``rank`` of ``size`` of it.
+
+        The first process listens at ``address`` ("host:port"); the others have ``timeout`` seconds to find it. The
+        function that `processes` names gets the same arguments. Afterwards devices are those of all processes.
+        """
+        module, _, attribute = self.processes.partition(":")
+        end: Callable[[], None] = getattr(importlib.import_module(module), attribute)(address, size, rank, timeout)
+        return end
 
     def instantiate(self) -> Backend:
         """Returns the backend; imports its library. Raises whatever that import raises."""
@@ -147,6 +161,26 @@ class Backend(ABC):
 
     def number(self, value: Any, dtype: str) -> Any:
         """Returns a Python number as kernels take it: itself, or an array where converting it each time is slow."""
+        return value
+
+    # --- scale-out: for a library that spreads arrays over devices, which says so by the capability "sharding" ----
+    def on_mesh(self, device_type: str, shape: tuple[int, ...], numbers: tuple[int, ...]) -> MeshBackend:
+        """Returns the backend of arrays on a mesh: a grid of ``shape`` of the devices with these numbers, row-major.
+
+        Devices of one type are counted over all processes, those of the first process first. The same mesh is the same
+        backend. RuntimeError where there are fewer devices.
+        """
+        raise NotImplementedError(
+            f"backend {self.name!r} has no sharding: its arrays lie on one device and it runs in one process"
+        )
+
+    @property
+    def engine(self) -> Backend:
+        """Returns the backend whose compiler traces this one's arrays: itself, but for a mesh."""
+        return self
+
+    def settled(self, value: Array, before: Array | None) -> Array:
+        """Returns what came out of a program where arrays of this backend lie; laid out like ``before``, if given."""
         return value
 
     def takes_out(self, kernel: Kernel) -> bool:

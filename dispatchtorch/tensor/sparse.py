@@ -71,6 +71,11 @@ class SparseBackend:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.dense, name)
 
+    @property
+    def engine(self) -> Any:
+        """Returns itself: no compiler traces coordinates."""
+        return self
+
 
 class SparseTensor(Tensor):
     """A tensor most of whose elements are zero, in coordinate format; its array is a `Coo`."""
