@@ -1,6 +1,7 @@
 """Where checkpoints go and come from: paths and file-like objects.
 
-A path is written beside and renamed when all is there, so that no reader, and no crash, ever sees half a checkpoint.
+A path is written beside and renamed when all is there, so that no reader, and no crash of the program, ever sees half a
+checkpoint, and nothing that was there before is lost.
 """
 
 from __future__ import annotations
@@ -82,8 +83,9 @@ def written(f: FileLike) -> Iterator[Any]:
     try:
         with open(beside, "xb") as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
+            if os.path.exists(target):  # no power cut may take both, the old one and this
+                file.flush()
+                os.fsync(file.fileno())
         if os.path.exists(target):
             shutil.copymode(target, beside)
         os.replace(beside, target)

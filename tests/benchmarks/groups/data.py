@@ -67,16 +67,23 @@ def _model(torch: Any) -> dict[str, Any]:
     return {f"layers.{i}.weight": torch.randn(1024, 1024) for i in range(25)}
 
 
-@SAVING.case("save, 25 matrices", compare=False)
-def _(torch: Any) -> Act:
-    state, folder = _model(torch), tempfile.TemporaryDirectory()
-    path = Path(folder.name) / "model.pt"
+def _save(name: str, *, over: bool) -> None:
+    @SAVING.case(name, compare=False)
+    def _(torch: Any) -> Act:
+        state, folder = _model(torch), tempfile.TemporaryDirectory()
+        path = Path(folder.name) / "model.pt"
 
-    def save() -> None:
-        torch.save(state, path)
-        assert folder  # lives as long as the act
+        def save() -> None:
+            if not over:
+                path.unlink(missing_ok=True)
+            torch.save(state, path)
+            assert folder  # lives as long as the act
 
-    return save
+        return save
+
+
+_save("save, 25 matrices", over=False)
+_save("save, 25 matrices, over a file", over=True)
 
 
 @SAVING.case("load, 25 matrices")
