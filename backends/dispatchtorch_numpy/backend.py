@@ -12,10 +12,10 @@ import numpy as np
 from dispatchtorch.plugin import Backend, Gap, Kernel, KernelCall
 from dispatchtorch_numpy.kernels import BARE, KERNELS
 from dispatchtorch_numpy.memory import keep_memory
+from dispatchtorch_numpy.silence import silent, silent_arrays
 
 __all__ = ["NumpyBackend"]
 
-_as_array: Final = np.asarray
 _OUT_BY_NAME: Final = (np.maximum, np.minimum)  # numpy deprecates their third positional argument
 
 # Ufuncs run straight from a plan, where x / 0 must be inf and not a warning. The filter is for our own frames only;
@@ -61,18 +61,18 @@ class NumpyBackend(Backend):
     def bind(self, kernel: Kernel, call: KernelCall) -> Kernel:
         """Returns the kernel with 0-d results kept arrays, and silent where it is more than one ufunc."""
         if call.dtype == "bfloat16":  # beside a type it did not make, numpy takes a number for a float64
-            return _cast_back(_silent_arrays(kernel), self.dtype("bfloat16"))
+            return _cast_back(silent_arrays(kernel), self.dtype("bfloat16"))
         if isinstance(kernel, np.ufunc):
             return _kept_array(kernel) if call.zero_dim else kernel
         if kernel in BARE:
             return kernel
         if call.elementwise and not call.zero_dim:
-            return _silent(kernel)
-        return _silent_arrays(kernel)
+            return silent(kernel)
+        return silent_arrays(kernel)
 
     def quiet(self, kernel: Kernel) -> Kernel:
-        """Returns the kernel under ``errstate(all="ignore")``."""
-        return _silent(kernel)
+        """Returns the kernel without a word about what numpy calls floating-point errors."""
+        return silent(kernel)
 
     def number(self, value: Any, dtype: str) -> Any:
         """Returns a 0-d array: a ufunc spends as long on a Python float as on the rest of a small call."""
@@ -132,30 +132,9 @@ def _kept_array(kernel: Any) -> Kernel:
     return unary if kernel.nin == 1 else binary
 
 
-def _silent(kernel: Kernel) -> Kernel:
-    def silent(*args: Any) -> Any:
-        with np.errstate(all="ignore"):
-            return kernel(*args)
-
-    return silent
-
-
 def _cast_back(kernel: Kernel, dtype: Any) -> Kernel:
     def cast(*args: Any) -> Any:
         out = kernel(*args)
         return out if out.dtype == dtype else out.astype(dtype)
 
     return cast
-
-
-def _silent_arrays(kernel: Kernel) -> Kernel:
-    def silent(*args: Any) -> Any:
-        with np.errstate(all="ignore"):
-            out = kernel(*args)
-        if type(out) is np.ndarray:
-            return out
-        if isinstance(out, (tuple, list)):
-            return tuple([_as_array(o) for o in out])
-        return _as_array(out)
-
-    return silent
