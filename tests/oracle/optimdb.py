@@ -6,15 +6,10 @@ differentiable step), ``exchange`` (a state taken over half-way, in both directi
 
 from __future__ import annotations
 
-import argparse
-import contextlib
 import re
-import signal
 import sys
-import time
 import types
 import warnings
-from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -22,9 +17,11 @@ import torch
 from torch.testing._internal import common_optimizers as table
 
 import dispatchtorch as ours
+from tests.oracle.asking import main_of
 from tests.oracle.bridge import compare, to_ours, to_torch
+from tests.oracle.rows import Outcome, Row
 
-__all__ = ["KINDS", "ask", "main", "rows"]
+__all__ = ["KINDS", "entries", "main", "rows"]
 
 KINDS = ("walk", "recorded", "exchange", "schedule", "error")
 STEPS = 10
@@ -39,7 +36,6 @@ TOLERANCES = {
 # Muon computes its direction in bfloat16, whatever the parameters are; a recorded step of torch's Adam has its bias
 # corrections in float32.
 MUON, RECORDED = (1e-2, 5e-3), (1e-6, 1e-6)
-Row = tuple[str, str, Callable[[], str]]  # its kind, its name, and what says what is wrong
 
 
 def _tolerance(info: Any, dtype: torch.dtype) -> tuple[float, float]:
@@ -254,86 +250,50 @@ def _error(info: Any, one: Any) -> str:
 # --- rows ------------------------------------------------------------------------------------------------------------
 
 
-def rows() -> Iterator[Row]:
-    """Yields everything there is to ask."""
-    for info in table.optim_db:
-        yield from _walks(info)
-        for i, makers in enumerate(info.scheduler_inputs):
-            yield "schedule", f"{info.name} {i}", lambda info=info, m=makers: _schedule(info, m)
-        for one in info.optim_error_inputs_func("cpu", torch.float32):
-            name = f"{info.name} {one.optimizer_error_input.desc}"
-            yield "error", name, lambda info=info, one=one: _error(info, one)
+def entries() -> Iterator[Any]:
+    """Yields torch's entries."""
+    yield from table.optim_db
 
 
-def _walks(info: Any) -> Iterator[Row]:
+def rows(info: Any, limit: int | None = None) -> Iterator[Row]:
+    """Yields everything there is to ask of an optimizer; ``limit``: walks of a dtype, None for all."""
+
+    def row(kind: str, detail: str, ask: Callable[..., str], *given: Any) -> Row:
+        def asked() -> Outcome:
+            problem = ask(info, *given)
+            return Outcome("fail" if problem else "pass", problem, 1, not problem)
+
+        return Row(info.name, kind, detail, asked)
+
+    yield from _walks(info, row, limit)
+    for i, makers in enumerate(info.scheduler_inputs):
+        yield row("schedule", str(i), _schedule, makers)
+    for one in info.optim_error_inputs_func("cpu", torch.float32):
+        yield row("error", one.optimizer_error_input.desc, _error, one)
+
+
+def _walks(info: Any, row: Callable[..., Row], limit: int | None) -> Iterator[Row]:
     for dtype in DTYPES:
         if dtype.is_complex and (not info.supports_complex or info.only_supports_sparse_grads):
             continue
-        for one in table._get_optim_inputs_including_global_cliquey_kwargs("cpu", dtype, info):
+        inputs = table._get_optim_inputs_including_global_cliquey_kwargs("cpu", dtype, info)
+        for one in inputs[:limit]:
             kwargs = one.kwargs
             if kwargs.get("fused") and dtype.is_complex:
                 continue
-            name = f"{info.name} {one.desc} {str(dtype).removeprefix('torch.')}"
+            detail = f"{str(dtype).removeprefix('torch.')} {one.desc}"
             if kwargs.get("differentiable"):
                 if dtype in (torch.float32, torch.float64):
-                    yield "recorded", name, lambda i=info, k=kwargs, d=dtype: _recorded(i, k, d)
+                    yield row("recorded", detail, _recorded, kwargs, dtype)
                 continue
-            yield "walk", name, lambda i=info, k=kwargs, d=dtype: _walk(i, k, d)
+            yield row("walk", detail, _walk, kwargs, dtype)
             if dtype is torch.float32:
-                yield "exchange", name, lambda i=info, k=kwargs, d=dtype: _exchange(i, k, d)
-
-
-@contextlib.contextmanager
-def _within(seconds: int) -> Iterator[None]:
-    def stop(*_: Any) -> None:
-        raise TimeoutError(f"more than {seconds} s")
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(seconds)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
-
-
-def ask(row: Row, seconds: int = 60) -> str:
-    """Returns what is wrong with a row; the empty string where nothing is."""
-    try:
-        with warnings.catch_warnings(), _within(seconds):
-            warnings.simplefilter("ignore")
-            return row[2]()
-    except Exception as error:
-        return f"{type(error).__name__}: {error}"
+                yield row("exchange", detail, _exchange, kwargs, dtype)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Returns 0; prints failures and shares."""
-    parser = argparse.ArgumentParser(prog="python -m tests.oracle.optimdb")
-    parser.add_argument("--backend", default="numpy")
-    parser.add_argument("-k", default="", help="a regular expression on the row's name")
-    parser.add_argument("--kind", action="append", choices=KINDS)
-    parser.add_argument("--seconds", type=int, default=60, help="at most so long a row")
-    parser.add_argument("--quiet", action="store_true", help="shares only")
-    options = parser.parse_args(argv)
-    torch.set_num_threads(1)
-    counts: dict[str, list[int]] = defaultdict(lambda: [0, 0])
-    start = time.monotonic()
-    with ours.use_backend(options.backend):
-        for row in rows():
-            kind, name, _ = row
-            if (options.kind and kind not in options.kind) or not re.search(options.k, name):
-                continue
-            problem = ask(row, options.seconds)
-            for counted in (kind, "all"):
-                counts[counted][0] += not problem
-                counts[counted][1] += 1
-            if problem and not options.quiet:
-                print(f"{kind} {name}: {problem}", flush=True)
-    for kind, (passed, asked) in counts.items():
-        print(f"{kind}: {passed} of {asked}, {100 * passed / asked:.1f} %")
-    print(f"{time.monotonic() - start:.0f} s")
-    return 0
+    return main_of("optimdb", KINDS, entries, rows, argv)
 
 
 if __name__ == "__main__":

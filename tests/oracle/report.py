@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from tests.oracle.asking import shares
 from tests.oracle.causes import cause_of
 
 PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "oracle.md"
@@ -47,27 +48,6 @@ def rows_of(path: Path) -> list[tuple[str, str, str, bool | None]]:
     """Returns names, status, reasons and whether an error's sentence is equal."""
     with path.open(encoding="utf-8") as file:
         return [(name, status, reason, equal) for name, status, reason, equal, _ in map(json.loads, file)]
-
-
-def shares(rows: list[tuple[str, str, str, bool | None]]) -> dict[str, tuple[int, int]]:
-    """Returns passed and asked rows by kind."""
-    counts: dict[str, list[int]] = collections.defaultdict(lambda: [0, 0])
-    for name, status, reason, equal in rows:
-        if status not in ("pass", "fail"):
-            continue
-        kind = name.split("/")[1]
-        if kind == "error":
-            answers = {
-                "error type": status == "pass" or not reason.startswith("type"),
-                "error sentence": status == "pass",
-                "error sentence, letter for letter": bool(equal),
-            }
-        else:
-            answers = {kind: status == "pass"}
-        for one, passed in answers.items():
-            counts[one][0] += passed
-            counts[one][1] += 1
-    return {kind: (passed, asked) for kind, (passed, asked) in counts.items()}
 
 
 def page(files: list[Path]) -> str:

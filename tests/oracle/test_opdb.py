@@ -6,8 +6,8 @@ pytest.importorskip("torch")
 pytest.importorskip("expecttest")
 
 import dispatchtorch
+from tests.oracle.asking import ask
 from tests.oracle.causes import cause_of
-from tests.oracle.opdb import ask
 from tests.oracle.rows import entries, full_name, rows
 
 SAMPLES = {"numpy": None, "jax": 3}  # a row: a compiler sees each shape for the first time

@@ -7,7 +7,6 @@ no torch and no backend.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -22,12 +21,11 @@ from dispatchtorch.plugin.selection import default_backend
 from dispatchtorch.tensor import interop
 from dispatchtorch.tensor.tensor import Tensor
 from dispatchtorch.testing.conformance.cases import cotangent, leaves
+from dispatchtorch.testing.pool import Pool
 
-__all__ = ["PATH", "Pool", "Reference", "check", "function_of", "references"]
+__all__ = ["PATH", "Reference", "check", "function_of", "references"]
 
 PATH: Final = Path(__file__).parent / "reference.npz"
-Host = np.ndarray[Any, Any]
-_KEPT_AS: Final = {"bfloat16": "float32", "bool": "uint8"}
 _DEFAULT: Final = {
     "float16": (1e-3, 1e-5),
     "bfloat16": (1.6e-2, 1e-5),
@@ -49,47 +47,9 @@ class Reference:
     tolerance: Sequence[float] | None  # rtol and atol where torch's own tests allow more than usual
 
 
-class Pool:
-    """Arrays one after another, one line for each kind of number; equal arrays are kept once."""
-
-    def __init__(self, lines: dict[str, Host] | None = None) -> None:
-        self._lines = lines or {}
-        self._parts: dict[str, list[Host]] = {}
-        self._ends: dict[str, int] = {}
-        self._known: dict[tuple[str, bytes], int] = {}
-
-    def place(self, kind: str, values: Host) -> int:
-        """Returns where an array begins in the line of its kind, and keeps it there."""
-        kept = _KEPT_AS.get(kind, kind)
-        flat = np.ascontiguousarray(values).astype(kept).reshape(-1)
-        where = self._known.get((kept, flat.tobytes()))
-        if where is None:
-            where = self._known[kept, flat.tobytes()] = self._ends.get(kept, 0)
-            self._ends[kept] = where + flat.size
-            self._parts.setdefault(kept, []).append(flat)
-        return where
-
-    def values(self, place: int, shape: Sequence[int], kind: str) -> Host:
-        """Returns a kept array."""
-        kept = _KEPT_AS.get(kind, kind)
-        count = int(np.prod(shape, dtype=np.int64))
-        if kept not in self._lines and count:
-            self._lines = {kind: np.concatenate(parts) for kind, parts in self._parts.items()}
-        found = self._lines[kept][place : place + count] if count else np.zeros(0, kept)
-        return (found.astype(bool) if kind == "bool" else found).reshape(tuple(shape))
-
-    def write(self, path: Path, index: Any) -> None:
-        """Writes the lines and an index of plain data."""
-        text = np.frombuffer(json.dumps(index, separators=(",", ":")).encode(), np.uint8)
-        lines = {kind: np.concatenate(parts) for kind, parts in self._parts.items()}
-        np.savez_compressed(path, index=text, **lines)  # type: ignore[arg-type]  # numpy's stub takes keywords for flags
-
-
 @cache
 def _file() -> tuple[Pool, dict[str, list[Reference]]]:
-    with np.load(PATH) as file:
-        pool = Pool({name: file[name] for name in file.files if name != "index"})
-        index = json.loads(file["index"].tobytes())
+    pool, index = Pool.read(PATH)
     found: dict[str, list[Reference]] = {}
     for entry in index:
         one = Reference(*entry)
