@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dispatchtorch.plugin import Backend, BackendUnavailableError, Gap, Kernel, KernelCall, Traced
+from dispatchtorch.plugin import Backend, BackendUnavailableError, Gap, Kernel, KernelCall, Traced, keep_memory
 from dispatchtorch_jax.binding import gathering, or_eager, strong
 from dispatchtorch_jax.devices import Places
 from dispatchtorch_jax.kernels import EAGER, KERNELS
@@ -51,6 +51,7 @@ class JaxBackend(Backend):
 
     def __init__(self) -> None:
         self._meshes: dict[Any, OnMesh] = {}
+        keep_memory()  # XLA's buffers on the CPU come from the C library
 
     @property
     def namespace(self) -> Any:

@@ -9,9 +9,8 @@ from typing import Any, ClassVar, Final, Literal
 
 import numpy as np
 
-from dispatchtorch.plugin import Backend, Gap, Kernel, KernelCall
+from dispatchtorch.plugin import Backend, Gap, Kernel, KernelCall, keep_memory
 from dispatchtorch_numpy.kernels import BARE, KERNELS
-from dispatchtorch_numpy.memory import keep_memory
 from dispatchtorch_numpy.silence import silent, silent_arrays
 
 __all__ = ["NumpyBackend"]

@@ -7,6 +7,7 @@ from dispatchtorch._base.config import flag as env_flag
 from dispatchtorch._base.errors import BackendUnavailableError
 from dispatchtorch.plugin.backend import Array, Backend, BackendSpec, Gap, Kernel, KernelCall, Traced
 from dispatchtorch.plugin.hookspecs import HOOK_VERSION, Commands, hookimpl
+from dispatchtorch.plugin.memory import keep_memory
 from dispatchtorch.plugin.meshes import MeshBackend, Split
 
 __all__ = [
@@ -24,4 +25,5 @@ __all__ = [
     "Traced",
     "env_flag",
     "hookimpl",
+    "keep_memory",
 ]

@@ -1,9 +1,9 @@
-"""The NumPy backend's wish to keep freed memory: said once, and not at all where a user is against it."""
+"""A backend's wish to keep freed memory: said once, and not at all where a user is against it."""
 
 import pytest
 
 from dispatchtorch._base.errors import ConfigError
-from dispatchtorch_numpy.memory import keep_memory
+from dispatchtorch.plugin.memory import keep_memory
 
 
 def test_a_user_may_be_against_it(monkeypatch):
