@@ -24,6 +24,7 @@ __all__ = ["JaxBackend"]
 _settings: Any = jax.config  # untyped in JAX
 _settings.update("jax_enable_x64", True)  # before the first array: without it float64 silently becomes float32
 
+keep_memory(one_heap=True)  # XLA's buffers on the CPU come from the C library, in XLA's own threads
 _PLACES: Final = Places()
 _DTYPES: Final[dict[str, np.dtype[Any]]] = {
     name: np.dtype(name)
@@ -51,7 +52,6 @@ class JaxBackend(Backend):
 
     def __init__(self) -> None:
         self._meshes: dict[Any, OnMesh] = {}
-        keep_memory()  # XLA's buffers on the CPU come from the C library
 
     @property
     def namespace(self) -> Any:
