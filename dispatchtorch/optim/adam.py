@@ -8,6 +8,7 @@ from dispatchtorch.dispatch.table import FUNCTIONS
 from dispatchtorch.optim.conditions import number, require_betas, require_lr, require_not_negative, scalar
 from dispatchtorch.optim.gradient_step import GradientStep, advance, rate_of, real_view
 from dispatchtorch.optim.optimizer import ParamsT
+from dispatchtorch.optim.together import is_plain, written
 from dispatchtorch.tensor.tensor import Tensor
 
 __all__ = ["Adam", "AdamW"]
@@ -80,6 +81,37 @@ class Adam(GradientStep):
         else:
             divisor = square.sqrt().div_((1 - beta2**step) ** 0.5).add_(group["eps"])
             x.add_(mean.div(divisor).mul_(-lr / (1 - beta1**step)))
+
+    _kernel = "_adam_step_"
+
+    def _move_all(self, group: dict[str, Any], kernel: Any, plain: list[tuple[Tensor, Tensor]]) -> None:
+        lr, (beta1, beta2), decay = rate_of(group), map(number, group["betas"]), group["weight_decay"]
+        names = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq") if group["amsgrad"] else ("exp_avg", "exp_avg_sq")
+        params, grads, steps, rates, roots = [], [], [], [], []
+        slots: list[list[Tensor]] = [[] for _ in names]
+        for p, grad in plain:
+            state = self.state[p]
+            kept = [state.get(name) for name in names] if state else []
+            step = state.get("step")
+            if step is None or step._a.shape or not step._key.native or any(not is_plain(t, p) for t in kept):
+                self._move(group, p, grad)
+                continue
+            params.append(p)
+            grads.append(grad._a)
+            steps.append(step)
+            for slot, t in zip(slots, kept):
+                slot.append(t)
+        for count in written(steps):
+            count += 1
+            step = count.item()
+            rates.append(-lr / (1 - beta1**step))
+            roots.append((1 - beta2**step) ** 0.5)
+        if params:
+            kernel(
+                written(params), grads, *map(written, slots[:2]), written(slots[2]) if group["amsgrad"] else None,
+                rates, roots, (1 - beta1, beta2, 1 - beta2), group["eps"], decay,
+                1 - lr * decay if decay and group["decoupled_weight_decay"] else None, group["maximize"],
+            )  # fmt: skip
 
 
 def _require_alike(betas: tuple[Any, Any], refused: bool) -> None:

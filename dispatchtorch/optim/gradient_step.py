@@ -17,6 +17,7 @@ from dispatchtorch.dispatch.table import FUNCTIONS
 from dispatchtorch.dispatch.tracing import tracing
 from dispatchtorch.optim.conditions import number
 from dispatchtorch.optim.optimizer import Closure, Optimizer, ParamsT
+from dispatchtorch.optim.together import is_plain, kernel_for_all
 from dispatchtorch.tensor.sparse import SparseTensor
 from dispatchtorch.tensor.tensor import Tensor, alias_of
 
@@ -70,6 +71,8 @@ class GradientStep(Optimizer):
     _capturables: tuple[str, str] = ("params and state_steps", "params and state_steps")
     _capturable_on_xla: tuple[bool, bool] = (True, False)
 
+    _kernel: str = ""  # the name of a kernel that moves many parameters in one call, for a class with `_move_all`
+
     def __init__(self, params: ParamsT, defaults: dict[str, Any]) -> None:
         super().__init__(params, defaults)
         if defaults.get("fused"):
@@ -122,9 +125,8 @@ class GradientStep(Optimizer):
         return not self.__dict__["found_inf"].item()
 
     def _step_group(self, group: dict[str, Any]) -> None:
-        decay, negate, recorded = group.get("weight_decay", 0), group.get("maximize"), group.get("differentiable")
-        coupled = not (isinstance(decay, (int, float)) and decay == 0) and not self._is_decoupled(group)
-        rare = recorded or group.get("capturable") or group.get("fused")
+        rare = group.get("differentiable") or group.get("capturable") or group.get("fused")
+        kernel, like, together = None, None, []
         for p in group["params"]:
             extra = p._extra
             grad = None if extra is None else extra.grad
@@ -134,17 +136,31 @@ class GradientStep(Optimizer):
                 self._require_dense(group)
             if rare:
                 self._check_options(group, p)
-            if recorded:
-                x = p
+            if like is None:
+                like = p._key
+                if self._kernel and tracing.now is None and not group.get("differentiable"):
+                    kernel = kernel_for_all(self._kernel, like)
+            if kernel is not None and p._key is like and p._a.flags.c_contiguous and is_plain(grad, p):
+                together.append((p, grad))
             else:
-                x = alias_of(p)  # writes to it are writes to p, without p's being a leaf
-                if grad._key.requires:
-                    grad = grad.detach()
-            if negate:
-                grad = -grad
-            if coupled:
-                grad = grad.add(x, alpha=decay) if not isinstance(decay, Tensor) else grad.add(x.mul(decay))
-            self._update(group, p, x, grad)
+                self._move(group, p, grad)
+        if together:
+            self._move_all(group, kernel, together)
+
+    def _move(self, group: dict[str, Any], p: Tensor, grad: Tensor) -> None:
+        """Moves one parameter, by ops."""
+        decay = group.get("weight_decay", 0)
+        if group.get("differentiable"):
+            x = p
+        else:
+            x = alias_of(p)  # writes to it are writes to p, without p's being a leaf
+            if grad._key.requires:
+                grad = grad.detach()
+        if group.get("maximize"):
+            grad = -grad
+        if not (isinstance(decay, (int, float)) and decay == 0) and not self._is_decoupled(group):
+            grad = grad.add(x, alpha=decay) if not isinstance(decay, Tensor) else grad.add(x.mul(decay))
+        self._update(group, p, x, grad)
 
     def _check_options(self, group: dict[str, Any], p: Tensor) -> None:
         """Raises torch's errors for options that do not go together, or not with this parameter."""
@@ -172,6 +188,10 @@ class GradientStep(Optimizer):
 
     def _update(self, group: dict[str, Any], p: Tensor, x: Tensor, grad: Tensor) -> None:
         """Moves ``x``, an alias of the parameter ``p`` (which is the key of its state), along ``grad``."""
+        raise NotImplementedError
+
+    def _move_all(self, group: dict[str, Any], kernel: Any, plain: list[tuple[Tensor, Tensor]]) -> None:
+        """Moves parameters along their gradients as `_update` does, by one call of the kernel called `_kernel`."""
         raise NotImplementedError
 
     def _scalar(self, p: Tensor, value: float) -> Tensor:

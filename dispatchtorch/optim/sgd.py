@@ -7,6 +7,7 @@ from typing import Any
 from dispatchtorch.optim.conditions import number, require_lr
 from dispatchtorch.optim.gradient_step import GradientStep, advance, rate_of
 from dispatchtorch.optim.optimizer import ParamsT
+from dispatchtorch.optim.together import is_plain, written
 from dispatchtorch.tensor.tensor import Tensor
 
 __all__ = ["SGD"]
@@ -66,3 +67,24 @@ class SGD(GradientStep):
                 buffer.mul_(momentum).add_(grad, alpha=1 - group["dampening"])
             grad = grad.add(buffer, alpha=momentum) if group["nesterov"] else buffer
         advance(x, grad, -rate_of(group))
+
+    _kernel = "_sgd_step_"
+
+    def _move_all(self, group: dict[str, Any], kernel: Any, plain: list[tuple[Tensor, Tensor]]) -> None:
+        momentum, decay = group["momentum"], number(group["weight_decay"])
+        buffers = []
+        if momentum:
+            found, plain = plain, []
+            for p, grad in found:
+                buffer = self.state[p].get("momentum_buffer")
+                if buffer is None or not is_plain(buffer, p):
+                    self._move(group, p, grad)
+                else:
+                    plain.append((p, grad))
+                    buffers.append(buffer)
+            if not plain:
+                return
+        kernel(
+            written([p for p, _ in plain]), [grad._a for _, grad in plain], written(buffers), -rate_of(group),
+            momentum, 1 - group["dampening"], group["nesterov"], decay, group["maximize"],
+        )  # fmt: skip
