@@ -26,6 +26,7 @@ class Adam(GradientStep):
     """
 
     _rate_is_read_late = True
+    _kernel = "_adam_step_"
 
     def __init__(
         self,
@@ -81,8 +82,6 @@ class Adam(GradientStep):
         else:
             divisor = square.sqrt().div_((1 - beta2**step) ** 0.5).add_(group["eps"])
             x.add_(mean.div(divisor).mul_(-lr / (1 - beta1**step)))
-
-    _kernel = "_adam_step_"
 
     def _move_all(self, group: dict[str, Any], kernel: Any, plain: list[tuple[Tensor, Tensor]]) -> None:
         lr, (beta1, beta2), decay = rate_of(group), map(number, group["betas"]), group["weight_decay"]

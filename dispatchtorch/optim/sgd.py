@@ -25,6 +25,7 @@ class SGD(GradientStep):
     """
 
     _rate_is_read_late = True
+    _kernel = "_sgd_step_"
 
     def __init__(
         self,
@@ -67,8 +68,6 @@ class SGD(GradientStep):
                 buffer.mul_(momentum).add_(grad, alpha=1 - group["dampening"])
             grad = grad.add(buffer, alpha=momentum) if group["nesterov"] else buffer
         advance(x, grad, -rate_of(group))
-
-    _kernel = "_sgd_step_"
 
     def _move_all(self, group: dict[str, Any], kernel: Any, plain: list[tuple[Tensor, Tensor]]) -> None:
         momentum, decay = group["momentum"], number(group["weight_decay"])

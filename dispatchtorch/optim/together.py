@@ -47,7 +47,7 @@ def is_plain(t: Tensor, like: Tensor) -> bool:
         return False
     if key is not other and (key.backend is not other.backend or key.dtype is not other.dtype or key.inference):
         return False
-    return t._a.shape == like._a.shape and t._a.flags.c_contiguous
+    return bool(t._a.shape == like._a.shape and t._a.flags.c_contiguous)
 
 
 def written(tensors: Sequence[Tensor]) -> list[Any]:

@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from dispatchtorch.plugin import Kernel
+from dispatchtorch_numpy.silence import silent
 
 __all__ = ["KERNELS"]
 
@@ -45,19 +46,18 @@ def _sgd_step_(
     by, keep, part = (np.asarray(n, dtype) for n in (rate, momentum, share))
     plain = not decay and not maximize
     multiply, add = np.multiply, np.add
-    with np.errstate(all="ignore"):
-        for x, g, b in zip(params, grads, buffers or params):
-            if not buffers and plain and x.size <= BLOCK:  # the shortest way, for the smallest
-                add(x, multiply(g, by, out=...), x)
-                continue
-            for xs, gs, bs in _blocks(x, g, b):
-                if not plain:
-                    gs = _gradient(xs, gs, decay, maximize)
-                if buffers:
-                    multiply(bs, keep, bs)
-                    add(bs, gs if share == 1 else gs * part, bs)
-                    gs = gs + bs * keep if nesterov else bs
-                add(xs, multiply(gs, by, out=...), xs)
+    for x, g, b in zip(params, grads, buffers or params):
+        if not buffers and plain and x.size <= BLOCK:  # the shortest way, for the smallest
+            add(x, multiply(g, by, out=...), x)
+            continue
+        for xs, gs, bs in _blocks(x, g, b):
+            if not plain:
+                gs = _gradient(xs, gs, decay, maximize)
+            if buffers:
+                multiply(bs, keep, bs)
+                add(bs, gs if share == 1 else gs * part, bs)
+                gs = gs + bs * keep if nesterov else bs
+            add(xs, multiply(gs, by, out=...), xs)
 
 
 def _adam_step_(
@@ -71,32 +71,31 @@ def _adam_step_(
     scratch = np.empty(min(BLOCK, max(p.size for p in params)), dtype)
     plain = not maximize and (not decay or shrink is not None)
     multiply, add, divide = np.multiply, np.add, np.divide
-    with np.errstate(all="ignore"):
-        for i, x in enumerate(params):
-            by, root = np.asarray(rates[i], dtype), np.asarray(roots[i], dtype)
-            more = () if largest is None else (largest[i],)
-            for xs, gs, m, v, *most in _blocks(x, grads[i], means[i], squares[i], *more):
-                s = scratch[: xs.size].reshape(xs.shape)
-                if not plain:
-                    gs = _gradient(xs, gs, decay if shrink is None else 0, maximize)
-                if shrink is not None:
-                    multiply(xs, shrink, xs)
-                np.subtract(gs, m, s)
-                multiply(s, fresh, s)
-                add(m, s, m)
-                multiply(v, keep, v)
-                multiply(gs, gs, s)
-                multiply(s, part, s)
-                add(v, s, v)
-                if most:
-                    v = np.maximum(most[0], v, out=most[0])
-                np.sqrt(v, s)
-                divide(s, root, s)
-                add(s, least, s)
-                divide(m, s, s)
-                multiply(s, by, s)
-                add(xs, s, xs)
+    for i, x in enumerate(params):
+        by, root = np.asarray(rates[i], dtype), np.asarray(roots[i], dtype)
+        more = () if largest is None else (largest[i],)
+        for xs, gs, m, v, *most in _blocks(x, grads[i], means[i], squares[i], *more):
+            s = scratch[: xs.size].reshape(xs.shape)
+            if not plain:
+                gs = _gradient(xs, gs, decay if shrink is None else 0, maximize)
+            if shrink is not None:
+                multiply(xs, shrink, xs)
+            np.subtract(gs, m, s)
+            multiply(s, fresh, s)
+            add(m, s, m)
+            multiply(v, keep, v)
+            multiply(gs, gs, s)
+            multiply(s, part, s)
+            add(v, s, v)
+            if most:
+                v = np.maximum(most[0], v, out=most[0])
+            np.sqrt(v, s)
+            divide(s, root, s)
+            add(s, least, s)
+            divide(m, s, s)
+            multiply(s, by, s)
+            add(xs, s, xs)
 
 
 _steps: Final[tuple[Callable[..., None], ...]] = (_sgd_step_, _adam_step_)
-KERNELS: Final[dict[str, Kernel]] = {step.__name__: step for step in _steps}
+KERNELS: Final[dict[str, Kernel]] = {step.__name__: silent(step) for step in _steps}
