@@ -1,188 +1,170 @@
-"""Convolution on numpy: the windows of a few images at a time in one buffer that stays in the cache, then one product.
+"""Convolution on numpy: a few images' windows at a time in a buffer that stays in the cache, and products of matrices.
 
-One output channel from one input channel (depthwise) is a sum of shifted products instead. Precisions that BLAS has not
-go the shared way.
+The gradient of the input is a convolution again, of the cotangent, one for each phase of the stride; the weight's is a
+product with the same windows. Precisions that BLAS has not go the shared way.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
-from math import prod
+from math import gcd, prod
 from typing import Any, Final
 
 import numpy as np
 
 from dispatchtorch.plugin import Kernel
 from dispatchtorch.plugin.numpylike import KERNELS as SHARED
+from dispatchtorch_numpy.kernels.windows import BUDGET, Windows, product, windows
 
 __all__ = ["KERNELS"]
 
 Ints = tuple[int, ...]
-COLUMNS: Final = 512  # outputs a product: small images are taken together until there are so many
 _FITS: Final = frozenset(np.dtype(c) for c in "fdFD")
 _shared, _shared_weight = SHARED["_convolution"], SHARED["_convolution_weight"]
 
 
-def _pad(x: Any, padding: Ints) -> Any:
-    """Returns the array in C order with zeros around its spatial dimensions."""
-    if not any(padding):
-        return np.ascontiguousarray(x)
-    shape = (*x.shape[:2], *(n + 2 * p for n, p in zip(x.shape[2:], padding, strict=True)))
-    out = np.zeros(shape, x.dtype)
-    out[_inside(x.shape[2:], padding)] = x
-    return out
+def _block(plan: Windows, rows: int, count: int) -> int:
+    return max(1, min(count, BUDGET // max(plan.size(rows), 1)))
 
 
-def _inside(sizes: Ints, padding: Ints) -> tuple[slice, ...]:
-    return (slice(None), slice(None), *(slice(p, p + n) for n, p in zip(sizes, padding, strict=True)))
-
-
-def _shifts(kernel: Ints, stride: Ints, dilation: Ints, outs: Ints) -> Iterator[tuple[Ints, tuple[slice, ...]]]:
-    """Yields each place of the kernel with the part of a padded array that it meets."""
-    for place in itertools.product(*map(range, kernel)):
-        yield (
-            place,
-            tuple(
-                [
-                    slice(i * d, i * d + (n - 1) * s + 1, s)
-                    for i, d, n, s in zip(place, dilation, outs, stride, strict=True)
-                ]
-            ),
-        )
-
-
-def _outs(padded: Ints, kernel: Ints, stride: Ints, dilation: Ints) -> Ints:
-    return tuple([(n - d * (k - 1) - 1) // s + 1 for n, d, k, s in zip(padded, dilation, kernel, stride, strict=True)])
-
-
-def _columns(padded: Any, kernel: Ints, stride: Ints, dilation: Ints, outs: Ints) -> Callable[[int, int], Any]:
-    """Returns a function from two image numbers to the windows between: (channels * places, images * outputs).
-
-    All blocks share one buffer; a kernel of one place on contiguous images needs none.
-    """
-    count, channels = padded.shape[:2]
-    depth, spots = channels * prod(kernel), prod(outs)
-    size = _block(count, spots)
-    if size == 1 and prod(kernel) == 1 and padded.shape[2:] == outs:
-        flat = padded.reshape(count, channels, spots)
-        return lambda start, stop: flat[start]
-    n, c, *steps = padded.strides
-    windows = np.ndarray(
-        (channels, *kernel, count, *outs),
-        padded.dtype,
-        padded,
-        0,
-        (
-            c,
-            *(d * s for d, s in zip(dilation, steps, strict=True)),
-            n,
-            *(d * s for d, s in zip(stride, steps, strict=True)),
-        ),
-    )
-    buffer = np.empty(depth * size * spots, padded.dtype)
-    lead = (slice(None),) * (1 + len(kernel))
-
-    def fill(start: int, stop: int) -> Any:
-        here = buffer[: depth * (stop - start) * spots]
-        np.copyto(here.reshape(channels, *kernel, stop - start, *outs), windows[(*lead, slice(start, stop))])
-        return here.reshape(depth, (stop - start) * spots)
-
-    return fill
-
-
-def _block(count: int, spots: int) -> int:
-    return max(1, min(count, COLUMNS // max(spots, 1)))
-
-
-def _parts(count: int, spots: int) -> Iterator[tuple[int, int]]:
-    size = _block(count, spots)
+def _correlate(x: Any, w: Any, bias: Any, stride: Ints, padding: Ints, dilation: Ints, groups: int, out: Any) -> None:
+    """Writes the correlation of images with weights into the dense array ``out``; there are two dimensions or more."""
+    count, channels, *sizes = x.shape
+    outs, kernel, made = out.shape[2:], w.shape[2:], w.shape[0] // groups
+    flat = out.reshape(count, groups, made, -1)
+    if prod(kernel) == 1 and not any(padding) and x.shape[2:] == outs:
+        matrix = w.reshape(groups, made, channels // groups)
+        product(matrix, x.reshape(count, groups, channels // groups, -1), flat)
+        if bias is not None:
+            flat += bias.reshape(groups, made, 1)
+        return
+    plan = windows(tuple(sizes), kernel, stride, padding, dilation, outs)
+    rows, whole = w.shape[1] * prod(plan.places), channels * prod(plan.places)
+    matrices = np.ascontiguousarray(np.moveaxis(w, 2, 0)).reshape(kernel[0], groups, made, rows)
+    ones = bias is not None and groups == 1
+    first = np.concatenate((matrices[0], bias.reshape(1, made, 1)), 2) if ones else matrices[0]
+    size = _block(plan, whole + ones, count)
+    buffer = plan.buffer(size, channels, x.dtype, ones=ones)
+    term = np.empty((size, *flat.shape[1:]), x.dtype) if kernel[0] > 1 else None
     for start in range(0, count, size):
-        yield start, min(start + size, count)
+        images, target = x[start : start + size], flat[start : start + size]
+        here = buffer[: len(images)]
+        plan.fill(here, images)
+        seen = here.reshape(len(images), groups, -1, *here.shape[2:])
+        product(first, seen[..., plan.views[0][0], plan.views[0][1]], target)
+        for matrix, (phase, part) in zip(matrices[1:], plan.views[1:], strict=True):
+            target += product(matrix, seen[:, :, :rows, phase, part], term[: len(images)])  # type: ignore[index]  # more than one place
+        if bias is not None and not ones:
+            target += bias.reshape(groups, made, 1)
 
 
-def _rows(g: Any, start: int, stop: int) -> Any:
-    """Returns images of (N, channels, outputs) as one matrix (channels, images * outputs)."""
-    if stop - start == 1:
-        return g[start]
-    return g[start:stop].swapaxes(0, 1).reshape(g.shape[1], -1)
+def _turned(w: Any, groups: int) -> Any:
+    """Returns the weights with input and output channels exchanged within each group."""
+    if groups == 1:
+        return w.swapaxes(0, 1)
+    parts = w.reshape(groups, -1, *w.shape[1:])
+    return parts.swapaxes(1, 2).reshape(-1, parts.shape[1], *w.shape[2:])
 
 
-# --- one group --------------------------------------------------------------------------------------------------------
+def _phase(a: int, size: int, kernel: int, stride: int, padding: int, dilation: int) -> tuple[slice, slice, int, int]:
+    """Returns what one phase of a transposed convolution is, in one dimension.
+
+    These are the results' places, those of the kernel (which then runs backwards), the padding and the dilation.
+    """
+    common = gcd(stride, dilation)
+    step = stride // common
+    begin = next((k for k in range(min(step, kernel)) if k * dilation % stride == a), kernel)
+    if begin == kernel:
+        return slice((a - padding) % stride, size, stride), slice(0, 0), 0, 1
+    first = -((begin * dilation - padding) // stride)
+    gap = dilation // common
+    reach = len(range(begin, kernel, step)) - 1
+    start = begin * dilation + stride * first - padding
+    return slice(start, size, stride), slice(begin, kernel, step), reach * gap - first, gap
 
 
-def _plain(x: Any, w: Any, out: Any, stride: Ints, dilation: Ints) -> None:
-    """Writes the convolution of padded images into ``out``."""
-    count, channels, *outs = out.shape
-    spots = prod(outs)
-    fill = _columns(x, w.shape[2:], stride, dilation, tuple(outs))
-    flat, matrix = out.reshape(count, channels, spots), np.ascontiguousarray(w.reshape(channels, -1))
-    for start, stop in _parts(count, spots):
-        cols = fill(start, stop)
-        if stop - start == 1:
-            np.dot(matrix, cols, flat[start])
-        else:
-            flat[start:stop] = matrix.dot(cols).reshape(channels, stop - start, spots).swapaxes(0, 1)
+def _spread(g: Any, w: Any, stride: Ints, padding: Ints, dilation: Ints, groups: int, out: Any) -> None:
+    """Writes the transposed convolution of ``g`` into ``out``: a correlation for each phase of the stride."""
+    kernel, turned, one = w.shape[2:], _turned(w, groups), (1,) * len(stride)
+    backwards = (slice(None), slice(None), *(slice(None, None, -1) for _ in stride))
+    for phase in itertools.product(*map(range, stride)):
+        facts = [_phase(*given) for given in zip(phase, out.shape[2:], kernel, stride, padding, dilation, strict=True)]
+        places, parts, pads, gaps = zip(*facts, strict=True)
+        part = turned[(slice(None), slice(None), *parts)]
+        where = (slice(None), slice(None), *places)
+        target = out[where]
+        if not part.size:
+            target[...] = 0
+        elif stride == one:
+            _correlate(g, part[backwards], None, one, pads, gaps, groups, out)
+        elif target.size:
+            piece = np.empty(target.shape, out.dtype)
+            _correlate(g, part[backwards], None, one, pads, gaps, groups, piece)
+            target[...] = piece
 
 
-def _adjoint(g: Any, w: Any, out: Any, stride: Ints, dilation: Ints) -> None:
-    """Adds the transposed convolution of ``g`` to padded images ``out``."""
-    count, channels, *sizes = g.shape
-    spots, kernel = prod(sizes), w.shape[2:]
-    flat, matrix = np.ascontiguousarray(g).reshape(count, channels, spots), w.reshape(channels, -1).T
-    shifts = list(_shifts(kernel, stride, dilation, tuple(sizes)))
-    for start, stop in _parts(count, spots):
-        cols = matrix.dot(_rows(flat, start, stop)).reshape(w.shape[1], *kernel, stop - start, *sizes)
-        target = out[start:stop].swapaxes(0, 1)
-        for place, where in shifts:
-            target[(slice(None), slice(None), *where)] += cols[(slice(None), *place)]
+def _scatter(g: Any, w: Any, stride: Ints, padding: Ints, dilation: Ints, groups: int, out: Any) -> None:
+    """Writes the transposed convolution of ``g`` into ``out`` as the products of each place, added where they belong.
+
+    For volumes this is the order in which torch adds up, so that what cancels leaves the same rest.
+    """
+    count, kernel, sizes = len(g), w.shape[2:], g.shape[2:]
+    full = [
+        max((n - 1) * s + d * (k - 1) + 1, p + size)
+        for n, s, d, k, p, size in zip(sizes, stride, dilation, kernel, padding, out.shape[2:], strict=True)
+    ]
+    matrices = w.reshape(groups, -1, w.shape[1] * prod(kernel)).swapaxes(1, 2)
+    lanes = g.reshape(count, groups, g.shape[1] // groups, -1)
+    inside = (slice(None), *(slice(p, p + n) for p, n in zip(padding, out.shape[2:], strict=True)))
+    for image, target in zip(lanes, out, strict=True):
+        terms = np.matmul(matrices, image).reshape(out.shape[1], *kernel, *sizes)
+        whole = np.zeros((out.shape[1], *full), out.dtype)
+        for place in itertools.product(*map(range, kernel)):
+            where = [
+                slice(i * d, i * d + (n - 1) * s + 1, s)
+                for i, d, n, s in zip(place, dilation, sizes, stride, strict=True)
+            ]
+            whole[(slice(None), *where)] += terms[(slice(None), *place)]
+        target[...] = whole[inside]
 
 
-def _by_weight(x: Any, g: Any, kernel: Ints, stride: Ints, dilation: Ints) -> Any:
-    """Returns the weight's gradient from padded images and the cotangent."""
-    count, channels, *sizes = g.shape
-    spots = prod(sizes)
-    fill = _columns(x, kernel, stride, dilation, tuple(sizes))
-    flat = np.ascontiguousarray(g).reshape(count, channels, spots)
-    total = np.zeros((channels, x.shape[1] * prod(kernel)), x.dtype)
-    for start, stop in _parts(count, spots):
-        total += _rows(flat, start, stop).dot(fill(start, stop).T)
-    return total.reshape(channels, x.shape[1], *kernel)
-
-
-# --- depthwise --------------------------------------------------------------------------------------------------------
-
-
-def _deep_plain(x: Any, w: Any, out: Any, stride: Ints, dilation: Ints) -> None:
-    shifts = list(_shifts(w.shape[2:], stride, dilation, out.shape[2:]))
-    factors = [w[(slice(None), 0, *place, *(None,) * (w.ndim - 2))] for place, _ in shifts]
-    term = np.empty(out.shape[1:], out.dtype)
-    for image, target in zip(x, out, strict=True):
-        for i, (_, where) in enumerate(shifts):
-            np.multiply(image[(slice(None), *where)], factors[i], target if i == 0 else term)
-            if i:
-                target += term
-
-
-def _deep_adjoint(g: Any, w: Any, out: Any, stride: Ints, dilation: Ints) -> None:
-    shifts = list(_shifts(w.shape[2:], stride, dilation, g.shape[2:]))
-    factors = [w[(slice(None), 0, *place, *(None,) * (w.ndim - 2))] for place, _ in shifts]
-    term = np.empty(g.shape[1:], out.dtype)
-    for image, target in zip(g, out, strict=True):
-        for i, (_, where) in enumerate(shifts):
-            target[(slice(None), *where)] += np.multiply(image, factors[i], term)
-
-
-def _deep_by_weight(x: Any, g: Any, kernel: Ints, stride: Ints, dilation: Ints) -> Any:
-    out: Any = np.zeros((g.shape[1], 1, *kernel), x.dtype)
-    axes = "uvw"[: len(kernel)]
-    for place, where in _shifts(kernel, stride, dilation, g.shape[2:]):
-        part = x[(slice(None), slice(None), *where)]
-        out[(slice(None), 0, *place)] = np.einsum(f"nc{axes},nc{axes}->c", part, g)
-    return out
+def _weight(x: Any, g: Any, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints, groups: int) -> Any:
+    """Returns the gradient of the weights from the images and the result's cotangent."""
+    count, channels, *sizes = x.shape
+    outs, made = g.shape[2:], g.shape[1] // groups
+    flat = g.reshape(count, groups, made, -1)
+    if prod(kernel) == 1 and not any(padding) and x.shape[2:] == outs:
+        seen = x.reshape(count, groups, channels // groups, -1).swapaxes(2, 3)
+        got = product(flat, seen, np.empty((count, groups, made, channels // groups), x.dtype)).sum(0)
+        return got.reshape(g.shape[1], channels // groups, *kernel)
+    plan = windows(tuple(sizes), kernel, stride, padding, dilation, outs)
+    rows, whole = channels // groups * prod(plan.places), channels * prod(plan.places)
+    size = _block(plan, whole, count)
+    buffer = plan.buffer(size, channels, x.dtype, ones=False)
+    term = np.empty((size, groups, made, rows), x.dtype)
+    total = np.zeros((kernel[0], groups, made, rows), x.dtype)
+    for start in range(0, count, size):
+        images, mine = x[start : start + size], flat[start : start + size]
+        here = buffer[: len(images)]
+        plan.fill(here, images)
+        seen = here.reshape(len(images), groups, rows, *here.shape[2:])
+        for k, (phase, part) in enumerate(plan.views):
+            total[k] += product(mine, seen[..., phase, part].swapaxes(2, 3), term[: len(images)]).sum(0)
+    whole_kernel = total.reshape(kernel[0], g.shape[1], channels // groups, *kernel[1:])
+    return np.ascontiguousarray(np.moveaxis(whole_kernel, 0, 2))
 
 
 # --- the kernels ------------------------------------------------------------------------------------------------------
+
+
+def _planes(a: Any) -> Any:
+    """Returns the array with two spatial dimensions at least."""
+    return a if a.ndim > 3 else a[:, :, None]
+
+
+def _pairs(*values: Ints, of: tuple[int, ...]) -> list[Ints]:
+    """Returns the tuples with what another dimension in front has."""
+    return [value if len(value) > 1 else (more, *value) for value, more in zip(values, of, strict=True)]
 
 
 def _convolution(
@@ -198,58 +180,29 @@ def _convolution(
 ) -> Any:
     if input.dtype not in _FITS or weight.dtype != input.dtype:
         return _shared(np, input, weight, stride, padding, dilation, transposed, output_padding, groups, bias)
+    facts = zip(input.shape[2:], stride, padding, dilation, weight.shape[2:], output_padding, strict=True)
     if transposed:
-        out = _transposed(input, weight, stride, padding, dilation, output_padding, groups)
+        made = weight.shape[1] * groups
+        outs = tuple([(n - 1) * s - 2 * p + d * (k - 1) + o + 1 for n, s, p, d, k, o in facts])
     else:
-        x, kernel = _pad(input, padding), weight.shape[2:]
-        outs = _outs(x.shape[2:], kernel, stride, dilation)
-        out = np.empty((x.shape[0], weight.shape[0], *outs), x.dtype)
-        deep = groups > 1 and weight.shape[1] == 1 and weight.shape[0] == groups
-        if deep:
-            _deep_plain(x, weight, out, stride, dilation)
-        elif groups == 1:
-            _plain(x, weight, out, stride, dilation)
-        else:
-            for i in range(groups):
-                one, other = _share(x.shape[1], i, groups), _share(out.shape[1], i, groups)
-                mine = np.empty((x.shape[0], other.stop - other.start, *outs), x.dtype)
-                _plain(np.ascontiguousarray(x[:, one]), weight[other], mine, stride, dilation)
-                out[:, other] = mine
+        made = weight.shape[0]
+        outs = tuple([(n + 2 * p - d * (k - 1) - 1) // s + 1 for n, s, p, d, k, _ in facts])
+    out = np.empty((input.shape[0], made, *outs), input.dtype)
+    if not out.size or not input.size:
+        out[...] = 0
+        if bias is not None:
+            out += bias.reshape(-1, *(1 for _ in stride))
+        return out
+    x, w, whole = _planes(input), _planes(weight), _planes(out)
+    stride, padding, dilation = _pairs(stride, padding, dilation, of=(1, 0, 1))
+    if not transposed:
+        _correlate(x, w, bias, stride, padding, dilation, groups, whole)
+        return out
+    back = _spread if len(stride) == 2 else _scatter
+    back(x, w, stride, padding, dilation, groups, whole)
     if bias is not None:
-        out += bias.reshape(-1, *(1 for _ in stride))
+        out += bias.reshape(-1, *(1 for _ in output_padding))
     return out
-
-
-def _share(channels: int, i: int, groups: int) -> slice:
-    size = channels // groups
-    return slice(i * size, (i + 1) * size)
-
-
-def _transposed(
-    g: Any, weight: Any, stride: Ints, padding: Ints, dilation: Ints, output_padding: Ints, groups: int
-) -> Any:
-    full = [
-        (n - 1) * s + d * (k - 1) + 1 + max(o, 0)
-        for n, s, d, k, o in zip(g.shape[2:], stride, dilation, weight.shape[2:], output_padding, strict=True)
-    ]
-    padded = np.zeros((g.shape[0], weight.shape[1] * groups, *full), g.dtype)
-    if groups > 1 and weight.shape[1] == 1 and weight.shape[0] == groups:
-        _deep_adjoint(g, weight, padded, stride, dilation)
-    else:
-        for i in range(groups):
-            one, other = _share(g.shape[1], i, groups), _share(padded.shape[1], i, groups)
-            _adjoint(g[:, one], weight[one], padded[:, other], stride, dilation)
-    sizes = tuple(
-        [
-            (n - 1) * s - 2 * p + d * (k - 1) + o + 1
-            for n, s, p, d, k, o in zip(
-                g.shape[2:], stride, padding, dilation, weight.shape[2:], output_padding, strict=True
-            )
-        ]
-    )
-    if tuple(full) == sizes:
-        return padded
-    return np.ascontiguousarray(padded[_inside(sizes, padding)])
 
 
 def _convolution_weight(
@@ -257,22 +210,11 @@ def _convolution_weight(
 ) -> Any:
     if input.dtype not in _FITS or cotangent.dtype != input.dtype:
         return _shared_weight(np, input, cotangent, kernel, stride, padding, dilation, groups)
-    x, g = _pad(input, padding), cotangent
-    if groups == 1:
-        return _by_weight(x, g, kernel, stride, dilation)
-    if x.shape[1] == groups == g.shape[1]:
-        return _deep_by_weight(x, g, kernel, stride, dilation)
-    parts = [
-        _by_weight(
-            np.ascontiguousarray(x[:, _share(x.shape[1], i, groups)]),
-            g[:, _share(g.shape[1], i, groups)],
-            kernel,
-            stride,
-            dilation,
-        )
-        for i in range(groups)
-    ]
-    return np.concatenate(parts)
+    shape = (cotangent.shape[1], input.shape[1] // groups, *kernel)
+    if not input.size or not cotangent.size:
+        return np.zeros(shape, input.dtype)
+    full, stride, padding, dilation = _pairs(kernel, stride, padding, dilation, of=(1, 1, 0, 1))
+    return _weight(_planes(input), _planes(cotangent), full, stride, padding, dilation, groups).reshape(shape)
 
 
 KERNELS: Final[dict[str, Kernel]] = {"_convolution": _convolution, "_convolution_weight": _convolution_weight}
