@@ -92,9 +92,18 @@ class JaxBackend(Backend):
         """Returns how many accelerators there are; 1 where there is only the CPU."""
         return _PLACES.count
 
-    def on_mesh(self, device_type: str, shape: tuple[int, ...], numbers: tuple[int, ...]) -> OnMesh:
+    def device_numbers(self, device_type: str) -> list[tuple[int, ...]]:
+        """Returns for each process the numbers of its devices."""
+        found: list[list[int]] = [[] for _ in range(jax.process_count())]
+        for number, device in enumerate(_PLACES.everywhere(device_type)):
+            found[device.process_index].append(number)
+        return [tuple(numbers) for numbers in found]
+
+    def on_mesh(
+        self, device_type: str, shape: tuple[int, ...], numbers: tuple[int, ...], names: tuple[str, ...] = ()
+    ) -> OnMesh:
         """Returns the backend of arrays on a mesh."""
-        facts = (device_type, shape, numbers)
+        facts = (device_type, shape, numbers, names)
         found = self._meshes.get(facts)
         if found is None:
             found = self._meshes[facts] = OnMesh(self, _PLACES, *facts)

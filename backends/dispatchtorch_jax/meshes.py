@@ -32,7 +32,13 @@ class OnMesh(MeshBackend):
     """Arrays on one mesh."""
 
     def __init__(
-        self, beside: Backend, places: Places, device_type: str, shape: tuple[int, ...], numbers: tuple[int, ...]
+        self,
+        beside: Backend,
+        places: Places,
+        device_type: str,
+        shape: tuple[int, ...],
+        numbers: tuple[int, ...],
+        names: tuple[str, ...],
     ) -> None:
         super().__init__(beside)
         found = places.everywhere(device_type)
@@ -46,7 +52,7 @@ class OnMesh(MeshBackend):
         self.shape = shape
         self._home = places.find(device_type)
         grid = np.array([found[i] for i in numbers], dtype=object).reshape(shape)
-        self.mesh = Mesh(grid, tuple(f"d{i}" for i in range(len(shape))))
+        self.mesh = Mesh(grid, names or tuple(f"d{i}" for i in range(len(shape))))
         here = jax.process_index()
         own = [i for i in np.ndindex(*shape) if found[numbers[_row_major(i, shape)]].process_index == here]
         self.coordinates = tuple(tuple(int(n) for n in i) for i in own)
@@ -66,15 +72,10 @@ class OnMesh(MeshBackend):
         return self._put(np.array(host, order="C", copy=True), self._everywhere)
 
     def to_host(self, array: Any) -> Any:
-        """Returns a numpy array; RuntimeError where part of the values is in other processes."""
-        if array.is_fully_addressable:
-            return np.asarray(array)
-        if array.is_fully_replicated:
-            return np.asarray(array.addressable_data(0))
-        raise RuntimeError(
-            f"jax: shards of a tensor of shape {tuple(array.shape)} are in other processes; full_tensor(), called in "
-            "all of them, brings them together"
-        )
+        """Returns a numpy array; where values are in other processes too, all of them have to ask for it."""
+        if not array.is_fully_addressable and not array.is_fully_replicated:
+            array = _laid(array, self._everywhere)
+        return np.asarray(array if array.is_fully_addressable else array.addressable_data(0))
 
     def _put(self, array: Any, sharding: Any) -> Any:
         """Returns the values of a host's array or of one device's, which are all of them, laid out."""

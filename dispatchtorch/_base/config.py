@@ -14,7 +14,18 @@ from typing import Final, Literal, TypeAlias, cast
 
 from dispatchtorch._base.errors import ConfigError
 
-__all__ = ["Config", "Fallback", "cache_home", "current", "flag", "read", "refresh", "unknown_variables", "variables"]
+__all__ = [
+    "Config",
+    "Fallback",
+    "cache_home",
+    "current",
+    "flag",
+    "launched",
+    "read",
+    "refresh",
+    "unknown_variables",
+    "variables",
+]
 
 Fallback: TypeAlias = Literal["error", "warn", "allow"]
 
@@ -103,6 +114,16 @@ def cache_home(environ: Mapping[str, str] | None = None) -> str:
     env = os.environ if environ is None else environ
     default = os.path.join(env.get("XDG_CACHE_HOME") or "~/.cache", "torch")
     return os.path.expanduser(env.get("TORCH_HOME") or default)
+
+
+def launched(name: str, environ: Mapping[str, str] | None = None) -> str | None:
+    """Returns what a launcher of several processes says: ``RANK``, ``WORLD_SIZE``, ``MASTER_ADDR`` and the like.
+
+    >>> launched("RANK", {"RANK": "1"})
+    '1'
+    """
+    env = os.environ if environ is None else environ
+    return env.get(name) or None
 
 
 _current: Config | None = None

@@ -16,6 +16,7 @@ import numpy as np
 
 from dispatchtorch._base.dtypes import float64
 from dispatchtorch._base.pytree import tree_flatten, tree_unflatten
+from dispatchtorch.autograd.function import FunctionCtx
 from dispatchtorch.compiler.holders import GradHolder, Holder, StorageHolder, TensorHolder
 from dispatchtorch.compiler.program import Output, Program
 from dispatchtorch.compiler.snapshot import Snapshot, storage_behind, tensors_alive
@@ -245,7 +246,15 @@ def _has_history(edge: Any) -> bool:
         if node is None or isinstance(node, Tensor) or id(node) in seen:
             continue
         seen.add(id(node))
-        if not isinstance(node, Node) or (node.op.keeps and node.saved is not FREED):
+        if not isinstance(node, Node) or _keeps(node):
             return True
         waiting.extend(node.edges)
     return False
+
+
+def _keeps(node: Node) -> bool:
+    """Returns whether a node still has what its derivative needs; a Function's is asked what it saved."""
+    if isinstance(node, FunctionCtx):
+        kept = node.kept
+        return bool(kept) and kept is not FREED
+    return node.op.keeps and node.saved is not FREED

@@ -164,11 +164,17 @@ class Backend(ABC):
         return value
 
     # --- scale-out: for a library that spreads arrays over devices, which says so by the capability "sharding" ----
-    def on_mesh(self, device_type: str, shape: tuple[int, ...], numbers: tuple[int, ...]) -> MeshBackend:
+    def device_numbers(self, device_type: str) -> list[tuple[int, ...]]:
+        """Returns for each process the numbers of its devices of a type, by which meshes name them."""
+        return [(0,)]
+
+    def on_mesh(
+        self, device_type: str, shape: tuple[int, ...], numbers: tuple[int, ...], names: tuple[str, ...] = ()
+    ) -> MeshBackend:
         """Returns the backend of arrays on a mesh: a grid of ``shape`` of the devices with these numbers, row-major.
 
-        Devices of one type are counted over all processes, those of the first process first. The same mesh is the same
-        backend. RuntimeError where there are fewer devices.
+        Devices of one type are counted over all processes, those of the first process first. ``names`` are those of the
+        grid's dimensions. The same mesh is the same backend. RuntimeError where there are fewer devices.
         """
         raise NotImplementedError(
             f"backend {self.name!r} has no sharding: its arrays lie on one device and it runs in one process"

@@ -31,6 +31,7 @@ __all__ = [
     "DEFAULT",
     "backend_for_device",
     "default_backend",
+    "expected_spec",
     "get_backend",
     "refresh",
     "set_backend",
@@ -86,6 +87,18 @@ def get_backend(name: str | Backend | None = None) -> Backend:
         return _first_that_loads(name, [part.strip() for part in name.split(",") if part.strip()])
     with _lock:
         return _made.get(name) or _make(manager().spec(name))
+
+
+def expected_spec() -> tuple[BackendSpec, bool]:
+    """Returns the record of the backend that serves by default, and whether it has been made; makes none."""
+    backend = _in_context.get() or _chosen or _from_settings
+    if backend is not None:
+        return manager().spec(backend.engine.name), True
+    wish = [part.strip() for name in config.current().backend or (DEFAULT,) for part in name.split(",")]
+    names = _by_priority() if wish == ["auto"] else wish
+    specs = [manager().spec(name) for name in names]
+    spec = next((spec for spec in specs if not validation.missing_modules(spec)), specs[0])
+    return spec, spec.name in _made
 
 
 def _make(spec: BackendSpec) -> Backend:

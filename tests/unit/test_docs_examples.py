@@ -102,6 +102,8 @@ def test_the_examples_of_a_docstring(path, title, line, text):
         module = pytest.importorskip(dotted(path), reason="its library is not installed", exc_type=ImportError)
     else:
         module = importlib.import_module(dotted(path))
+    if 'use_backend("jax")' in text:
+        pytest.importorskip("jax", reason="its library is not installed")
     namespace = {**vars(module), "torch": facade}
     with facade.use_backend("numpy"):  # what a docstring says of memory is said of the default backend
         run(doctest.DocTestParser().get_doctest(text, namespace, title, str(path), line))

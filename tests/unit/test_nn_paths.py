@@ -53,7 +53,7 @@ def test_data_parallel_passes_through_and_names_what_it_wraps() -> None:
     nn.Linear(2, 1).load_state_dict(state)
     with pytest.raises(NotImplementedError, match="several devices"):
         nn.DataParallel(nn.Linear(2, 1), device_ids=[0, 1])
-    with pytest.raises(NotImplementedError, match="no process groups"):
+    with pytest.raises(ValueError, match="Default process group has not been initialized"):
         nn.parallel.DistributedDataParallel(nn.Linear(2, 1))
 
 
