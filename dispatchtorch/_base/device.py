@@ -16,8 +16,11 @@ _KINDS: Final = (
 _PATTERN: Final = re.compile(r"^([a-zA-Z_]+)(?::([0-9]|[1-9][0-9]*))?$")
 
 
+_known: Final[dict[tuple[str, int | None], Device]] = {}  # by what they are made from
+
+
 class Device:
-    """A place where tensors live: torch's ``torch.device``.
+    """A place where tensors live: torch's ``torch.device``. There is one object a place: equal ones are the same.
 
     >>> Device("cuda:1").index
     1
@@ -30,6 +33,10 @@ class Device:
     type: str
 
     def __new__(cls, type: str | Device | int = "cpu", index: int | None = None) -> Device:
+        if type.__class__ is str:
+            known = _known.get((type, index))
+            if known is not None:
+                return known
         if isinstance(type, Device):
             return type
         if isinstance(type, int):  # torch reads a bare number as an accelerator's index
@@ -49,7 +56,8 @@ class Device:
         self = object.__new__(cls)
         self.type = kind
         self.index = index
-        return self
+        self = _known.setdefault((kind, index), self)
+        return _known.setdefault((type, None if suffix is not None else index), self)
 
     def __repr__(self) -> str:
         return (
@@ -58,12 +66,6 @@ class Device:
 
     def __str__(self) -> str:
         return self.type if self.index is None else f"{self.type}:{self.index}"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Device) and self.type == other.type and self.index == other.index
-
-    def __hash__(self) -> int:
-        return hash((self.type, self.index))
 
     def __enter__(self) -> Device:
         """Makes this the device of new tensors in this thread until the ``with`` block ends."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 from dispatchtorch._base.dtypes import (
     FLOATING,
@@ -24,12 +24,12 @@ from dispatchtorch.dispatch.promotion import (
 from dispatchtorch.dispatch.record import record, refresh, requires
 from dispatchtorch.dispatch.resolve import kernel_for, result_key
 from dispatchtorch.dispatch.sparse import SparseMet, redirect
-from dispatchtorch.dispatch.strides import laid_like
+from dispatchtorch.dispatch.strides import LAID_ALIKE, laid_like
 from dispatchtorch.plugin.backend import KernelCall
 from dispatchtorch.tensor.key import Key, marking
 from dispatchtorch.tensor.tensor import Tensor, marked, new, read
 
-__all__ = ["create", "general", "raw_result"]
+__all__ = ["create", "finish", "general", "raw_result"]
 
 
 def _as_tensor_error(op: Op, position: int, value: Any) -> TypeError:
@@ -118,17 +118,19 @@ def general(op: Op, args: Sequence[Any]) -> Any:
         return general(op, again)
     except SparseMet:
         return redirect(op.name, args)
+    return finish(op, args, raw, lead, result)
+
+
+def finish(op: Op, args: Sequence[Any], raw: Any, lead: Key, result: DType | None) -> Any:
+    """Returns the tensor, or the tuple of them, around a raw result, with its history."""
     several = isinstance(raw, (tuple, list))
     outs = [_result(r, lead, result) for r in (raw if several else (raw,))]
     wanted = op.rules and modes.grad and requires(args, op.kinds)
     if wanted and any(o._key.dtype.category >= FLOATING for o in outs):
         record(op, args, outs, several=several)
-    if not lead.native and not several and (op.pointwise or op.name in _ALIKE):
+    if not lead.native and not several and (op.pointwise or op.name in LAID_ALIKE):
         return laid_like(outs[0], args) if _any_view(args) else outs[0]
     return tuple(outs) if several else outs[0]
-
-
-_ALIKE: Final = ("_clone", "_cast")  # no elementwise ops, but their results lie as their arguments do
 
 
 def _any_view(args: Sequence[Any]) -> bool:
@@ -137,19 +139,23 @@ def _any_view(args: Sequence[Any]) -> bool:
 
 def create(op: Op, key: Key, args: Sequence[Any]) -> Tensor:
     """Returns the result of an op that takes no tensor, with the key's backend, device and dtype."""
-    native = key.backend.dtype(key.dtype.name)
-    kernel = op.kernels.get(key)
-    if kernel is None:
+    known: Any = op.kernels.get(key)
+    if known is None:
         static = tuple(i for i, kind in enumerate(op.kinds) if kind in (STATIC, DTYPE))
         try:
-            kernel = op.kernels[key] = kernel_for(op, key, KernelCall(op.name, static))
+            kernel = kernel_for(op, key, KernelCall(op.name, static))
         except SparseMet:
             return redirect(op.name, (key, *args))  # type: ignore[no-any-return]  # an entry of the list of sparse ops
-    raw = kernel(*[native if kind == DTYPE else a for a, kind in zip(args, op.kinds, strict=True)])
-    raw = key.backend.place(raw, str(key.device))
+        native, dtypes = key.backend.dtype(key.dtype.name), [i for i, kind in enumerate(op.kinds) if kind == DTYPE]
+        known = (kernel, native, dtypes, key.backend.place, str(key.device), key.fresh(False), key.fresh(True))
+        op.kernels[key] = known  # with what else a call needs
+    kernel, native, dtypes, place, device, plain, zero = known
+    given = [*args]
+    for i in dtypes:
+        given[i] = native
     t = new(Tensor)
-    t._a = raw
-    t._key = key.fresh(not raw.shape)
+    t._a = raw = place(kernel(*given), device)
+    t._key = plain if raw.shape else zero
     t._edge = t._cell = t._extra = None
     if marking.on:
         t._key = marked(t._key)

@@ -1,7 +1,7 @@
 """Plans: the path a call takes, built at the first call for a combination of keys and then only looked up.
 
-The hot closures (one and two tensors, native library, equal dtypes) hold no loop and no test that the keys have already
-answered. Everything else goes through `general`, which does the same with loops.
+The closures here, for elementwise ops of one and two arguments, hold no loop and no test that the keys have already
+answered. Everything else has a plan that is written for it (`tailored`).
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from dispatchtorch.dispatch.general import general
 from dispatchtorch.dispatch.lifting import lifting_plan, wrapping
 from dispatchtorch.dispatch.modes import anomaly, modes
 from dispatchtorch.dispatch.node import Node, next_seq
-from dispatchtorch.dispatch.op import LIST, TENSOR, Op
+from dispatchtorch.dispatch.op import TENSOR, Op
 from dispatchtorch.dispatch.promotion import NUMBERS, dtypes_of, pointwise_kernel, promoted, recover, widens
 from dispatchtorch.dispatch.record import record, refresh
 from dispatchtorch.dispatch.resolve import kernel_for
 from dispatchtorch.dispatch.strides import keeping
+from dispatchtorch.dispatch.tailored import make_tailored_entry
 from dispatchtorch.plugin.backend import Kernel, KernelCall
 from dispatchtorch.tensor.key import Key, marking
 from dispatchtorch.tensor.tensor import Parameter, Tensor, cell_of, marked, new, read
@@ -38,10 +39,8 @@ def make_entry(op: Op) -> Callable[..., Any]:
         entry = _unary_entry(op)
     elif op.pointwise and len(op.kinds) == 2 and op.kinds == (TENSOR, TENSOR):
         entry = _binary_entry(op)
-    elif op.pointwise and LIST not in op.kinds:
-        entry = _mixed_entry(op)
     else:
-        entry = _general_entry(op)
+        entry = make_tailored_entry(op)
     entry.__name__ = entry.__qualname__ = op.name
     entry.__doc__ = op.doc
     entry.__module__ = op.body.__module__
@@ -110,83 +109,6 @@ def make_operator(entry: Callable[..., Any], name: str) -> Callable[..., Any]:
     operator.__name__ = operator.__qualname__ = op.name
     operator.__doc__ = op.doc
     return operator
-
-
-def _general_entry(op: Op) -> Callable[..., Any]:
-    arity = op.arity
-
-    def entry(*args: Any, **kwargs: Any) -> Any:
-        if kwargs or len(args) != arity:
-            args = op.bind_arguments(args, kwargs)
-        return general(op, args)
-
-    return entry
-
-
-def _mixed_entry(op: Op) -> Callable[..., Any]:
-    """Returns the function of an elementwise op with more arguments than two: one look-up by its array arguments."""
-    arity, find = op.arity, op.plans.get
-    arrays = tuple(i for i, kind in enumerate(op.kinds) if kind == TENSOR)
-
-    def entry(*args: Any, **kwargs: Any) -> Any:
-        if kwargs or len(args) != arity:
-            args = op.bind_arguments(args, kwargs)
-        found = []
-        for i in arrays:
-            value = args[i]
-            kind = type(value)
-            found.append(value._key if kind is Tensor or kind is Parameter else kind)
-        facts = tuple(found)
-        plan = find(facts)
-        if plan is None:
-            plan = _mixed_plan(op, facts, arrays)
-            if plan is None:
-                return general(op, args)
-            op.plans[facts] = plan
-        return plan(args)
-
-    return entry
-
-
-def _mixed_plan(op: Op, facts: tuple[Any, ...], arrays: tuple[int, ...]) -> Callable[..., Any] | None:
-    """Returns the plan for plain tensors of a native library; None where the general path has to look closer."""
-    keys: list[Any] = [None] * op.arity
-    for i, fact in zip(arrays, facts, strict=True):
-        if isinstance(fact, Key):
-            if fact.view or not fact.native:
-                return None
-        elif fact is type(None):
-            if op.defaults[i] is not None:
-                return None
-            fact = None
-        elif fact not in NUMBERS or not op.numbers[i]:
-            return None
-        keys[i] = fact
-    if not any(isinstance(k, Key) for k in keys):
-        return None
-    kernel, lead, result = pointwise_kernel(op, tuple(k.fresh(k.zero_dim) if isinstance(k, Key) else k for k in keys))
-    key = lead.as_dtype(result).fresh(all(k.zero_dim for k in keys if isinstance(k, Key)))
-    raw_of = tuple(isinstance(k, Key) for k in keys)
-    requires_some = any(isinstance(k, Key) and k.requires for k in keys)
-    track = requires_some and bool(op.rules) and result.category >= FLOATING
-
-    def plan(args: tuple[Any, ...]) -> Tensor:
-        raws = [value._a if on else value for value, on in zip(args, raw_of)]
-        try:
-            a = kernel(*raws)
-        except (ValueError, TypeError, RuntimeWarning, OverflowError) as error:
-            a = recover(op, lead, kernel, raws, error)
-        t = new(Tensor)
-        t._a = a
-        t._key = key
-        t._edge = t._cell = t._extra = None
-        if marking.on:
-            t._key = marked(t._key)
-        if track and modes.grad:
-            record(op, args, (t,), several=False)
-        return t
-
-    return plan
 
 
 def checked_views(plan: Callable[..., Any], entry: Callable[..., Any]) -> Callable[..., Any]:

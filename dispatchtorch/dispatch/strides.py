@@ -8,13 +8,15 @@ nothing. Must not know ops.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from dispatchtorch.tensor.key import intern_key
 from dispatchtorch.tensor.lens import Lens, contiguous_strides, is_contiguous, is_non_overlapping_and_dense
 from dispatchtorch.tensor.tensor import Tensor, extra_of, lens_of
 
-__all__ = ["keeping", "laid_like", "like_lens", "ordered"]
+__all__ = ["LAID_ALIKE", "keeping", "laid_like", "like_lens", "ordered"]
+
+LAID_ALIKE: Final = ("_clone", "_cast")  # no elementwise ops, but their results lie as their arguments do
 
 
 def ordered(lenses: Sequence[Lens], shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -15,7 +15,7 @@ from dispatchtorch.dispatch.destination import arguments_for, fill
 from dispatchtorch.dispatch.hot import make_hot_entry
 from dispatchtorch.dispatch.inplace import make_inplace, require_castable, require_shape
 from dispatchtorch.dispatch.node import Node
-from dispatchtorch.dispatch.op import TABLE, Op
+from dispatchtorch.dispatch.op import TABLE, TENSOR, Op
 from dispatchtorch.dispatch.plans import make_entry
 from dispatchtorch.dispatch.views import make_view
 from dispatchtorch.plugin.manager import when_plugins_change
@@ -141,7 +141,7 @@ def primitive(
 
     def declare(body: F) -> F:
         op = _op(body, False, grad=grad, kernel=kernel, node=node, samples=samples, partial=partial)
-        entry = make_hot_entry(op, check) if hot else make_entry(op)
+        entry = make_hot_entry(op, check) if hot and TENSOR in op.kinds[1:] else make_entry(op)
         _register(op, entry)
         written = make_inplace(op) if inplace else None
         if written is not None:

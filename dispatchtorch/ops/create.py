@@ -117,6 +117,13 @@ def tensor(
     tensor([[1., 2.],
             [3., 4.]])
     """
+    if dtype is None:
+        quick = interop.new_host_of(data)
+        if quick is not None:
+            host, kind = quick
+            chosen, where = place(device, backend)
+            raw = chosen.adopt(host, str(where))
+            return finished(wrap(raw, intern_key(chosen, where, kind, not host.shape)), requires_grad)
     if isinstance(data, Tensor):
         warnings.warn(
             "To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() or "

@@ -117,6 +117,10 @@ class Backend(ABC):
     def to_host(self, array: Array) -> Any:
         """Returns a numpy array with the values; may alias where the array already lives on the host."""
 
+    def adopt(self, host: Any, device: str) -> Array:
+        """Returns an array with the values of a host array that nobody else holds, and that may become the result."""
+        return self.from_host(host, device)
+
     def place(self, array: Array, device: str) -> Array:
         """Returns a freshly made array on ``device``; the array itself where the backend has one device."""
         return array

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 from dispatchtorch._base.device import CPU, Device
 from dispatchtorch._base.dtypes import DType, by_name, get_default_dtype
@@ -13,7 +13,7 @@ from dispatchtorch.plugin.selection import backend_for_device
 from dispatchtorch.tensor.key import intern_key
 from dispatchtorch.tensor.tensor import Tensor, read, wrap
 
-__all__ = ["dtype_of_host", "from_host", "host_as", "host_dtype", "host_of_data", "scalar", "to_host"]
+__all__ = ["dtype_of_host", "from_host", "host_as", "host_dtype", "host_of_data", "new_host_of", "scalar", "to_host"]
 
 
 def host_dtype(dtype: DType) -> np.dtype[Any]:
@@ -96,6 +96,32 @@ def host_of_data(data: Any, dtype: DType | None) -> np.ndarray[Any, Any]:
     if dtype is None:
         dtype = _inferred(host, _first(data))
     return _astype(host, host_dtype(dtype))
+
+
+_KINDS: Final = {frozenset((bool,)): "bool", frozenset((int,)): "int64", frozenset((float,)): ""}
+
+
+def new_host_of(data: Any) -> tuple[np.ndarray[Any, Any], DType] | None:
+    """Returns a new host array, and its dtype, of a number or a list of numbers of one kind; None for anything else."""
+    kind = type(data)
+    if kind is list:
+        name = _KINDS.get(frozenset(map(type, data)))
+    elif kind is float:
+        name = ""
+    elif kind is bool:
+        name = "bool"
+    else:
+        name = "int64" if kind is int else None
+    if name is None:
+        return None
+    dtype = by_name(name) if name else get_default_dtype()
+    try:
+        return np.array(data, _hosts[dtype]), dtype
+    except (KeyError, OverflowError):  # in torch's words, by the long way
+        return None
+
+
+_hosts: Final = {by_name(name): name for name in ("bool", "int64", "float32", "float64")}
 
 
 def host_as(data: Any, dtype: DType) -> np.ndarray[Any, Any]:

@@ -18,8 +18,8 @@ class Key:
     """Backend, device, dtype, whether 0-dimensional, whether a gradient is required, whether it is a tracked view."""
 
     __slots__ = (
-        "_marked", "_views", "backend", "device", "dtype", "inference", "native", "requires", "simple", "view",
-        "zero_dim",
+        "_fresh", "_marked", "_views", "backend", "device", "dtype", "inference", "native", "requires", "simple",
+        "view", "zero_dim",
     )  # fmt: skip
 
     backend: Backend
@@ -31,6 +31,7 @@ class Key:
     native: bool
     simple: bool  # native, no view, no gradient required: nothing to look after
     inference: bool  # made in inference mode: takes no part in differentiation
+    _fresh: dict[tuple[bool, bool, bool], Key]
     _views: tuple[Key, Key] | None
     _marked: Key | None
 
@@ -59,7 +60,11 @@ class Key:
 
     def fresh(self, zero_dim: bool, requires: bool = False, view: bool = False) -> Key:
         """Returns the key of another tensor of this backend, device and dtype."""
-        return intern_key(self.backend, self.device, self.dtype, zero_dim, requires, view)
+        facts = (zero_dim, requires, view)
+        key = self._fresh.get(facts)
+        if key is None:
+            key = self._fresh[facts] = intern_key(self.backend, self.device, self.dtype, zero_dim, requires, view)
+        return key
 
     def views(self) -> tuple[Key, Key]:
         """Returns the keys of a dimensioned and of a 0-dimensional view of a tensor with this key, found once."""
@@ -106,6 +111,7 @@ def intern_key(
         key.inference = inference
         key.native = backend.aliasing == "native"
         key.simple = key.native and not requires and not view and not inference
+        key._fresh = {}
         key._views = key._marked = None
         key = _interned.setdefault(facts, key)
     return key
