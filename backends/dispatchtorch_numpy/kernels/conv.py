@@ -128,15 +128,16 @@ def _scatter(g: Any, w: Any, stride: Ints, padding: Ints, dilation: Ints, groups
         target[...] = whole[inside]
 
 
-def _weight(x: Any, g: Any, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints, groups: int) -> Any:
-    """Returns the gradient of the weights from the images and the result's cotangent."""
+def _weight(x: Any, g: Any, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints, groups: int, out: Any) -> None:
+    """Writes the gradient of the weights from the images and the result's cotangent into ``out``."""
     count, channels, *sizes = x.shape
     outs, made = g.shape[2:], g.shape[1] // groups
     flat = g.reshape(count, groups, made, -1)
     if prod(kernel) == 1 and not any(padding) and x.shape[2:] == outs:
         seen = x.reshape(count, groups, channels // groups, -1).swapaxes(2, 3)
-        got = product(flat, seen, np.empty((count, groups, made, channels // groups), x.dtype)).sum(0)
-        return got.reshape(g.shape[1], channels // groups, *kernel)
+        terms = product(flat, seen, np.empty((count, groups, made, channels // groups), x.dtype))
+        np.add.reduce(terms, 0, out=out.reshape(groups, made, channels // groups))
+        return
     plan = windows(tuple(sizes), kernel, stride, padding, dilation, outs)
     rows, whole = channels // groups * prod(plan.places), channels * prod(plan.places)
     size = _block(plan, whole, count)
@@ -150,8 +151,7 @@ def _weight(x: Any, g: Any, kernel: Ints, stride: Ints, padding: Ints, dilation:
         seen = here.reshape(len(images), groups, rows, *here.shape[2:])
         for k, (phase, part) in enumerate(plan.views):
             total[k] += product(mine, seen[..., phase, part].swapaxes(2, 3), term[: len(images)]).sum(0)
-    whole_kernel = total.reshape(kernel[0], g.shape[1], channels // groups, *kernel[1:])
-    return np.ascontiguousarray(np.moveaxis(whole_kernel, 0, 2))
+    out[...] = np.moveaxis(total.reshape(kernel[0], g.shape[1], channels // groups, *kernel[1:]), 0, 2)
 
 
 # --- the kernels ------------------------------------------------------------------------------------------------------
@@ -213,8 +213,10 @@ def _convolution_weight(
     shape = (cotangent.shape[1], input.shape[1] // groups, *kernel)
     if not input.size or not cotangent.size:
         return np.zeros(shape, input.dtype)
+    out = np.empty(shape, input.dtype)
     full, stride, padding, dilation = _pairs(kernel, stride, padding, dilation, of=(1, 1, 0, 1))
-    return _weight(_planes(input), _planes(cotangent), full, stride, padding, dilation, groups).reshape(shape)
+    _weight(_planes(input), _planes(cotangent), full, stride, padding, dilation, groups, _planes(out))
+    return out
 
 
 KERNELS: Final[dict[str, Kernel]] = {"_convolution": _convolution, "_convolution_weight": _convolution_weight}

@@ -1,8 +1,8 @@
-"""The windows of images as matrices for BLAS, copied as little as can be: all places of a kernel but the first dimension's.
+"""The windows of images as matrices for BLAS, copied as little as can be.
 
 A row of the buffer is a channel at one place of the kernel's later dimensions, moved so that it lies where its output
 does. A move along the first dimension is then a move along the row: a view, which BLAS takes. So a 3x3 kernel costs
-three copies and three products instead of nine copies, and strides are dealt out to phases, which makes every view dense.
+three copies and three products instead of nine copies. Strides are dealt out to phases, which makes every view dense.
 Must not know: what is multiplied.
 """
 
@@ -62,8 +62,8 @@ class Windows(NamedTuple):
                     grid[(slice(None), slice(None), *place, slice(None), clear)] = 0
             return
         into = buffer[:count, :rows].reshape(count, channels, *self.places, self.phases, self.lines, *self.outs[1:])
-        for here, there in self.moves:
-            into[here] = x[there]
+        for target, source in self.moves:
+            into[target] = x[source]
 
 
 def _dense(x: Any) -> bool:
