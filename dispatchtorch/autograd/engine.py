@@ -19,7 +19,7 @@ from typing import Any, Final
 from dispatchtorch._base.dtypes import FLOATING
 from dispatchtorch.autograd.callbacks import call_hooks, call_post_hooks, call_pre_hooks, run_checked
 from dispatchtorch.dispatch.modes import modes
-from dispatchtorch.dispatch.node import Node
+from dispatchtorch.dispatch.node import FREED, Node
 from dispatchtorch.tensor.key import intern_key
 from dispatchtorch.tensor.sparse import SparseTensor
 from dispatchtorch.tensor.tensor import Parameter, Tensor, extra_of, wrap
@@ -67,8 +67,10 @@ def run(
                 if type(node) is Node and not node.special:
                     op = node.op
                     grads = op.derive(node, g)
-                    if not retain_graph and op.keeps:
-                        node.release()
+                    if not retain_graph and op.keeps:  # what `release` does
+                        node.saved = FREED
+                        if op.saves_out:
+                            node.out = None
                 else:
                     grads = _run_special(node, g, retain_graph)
                 g = ahead = None

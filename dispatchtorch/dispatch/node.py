@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from dispatchtorch.dispatch.op import Op
 
-__all__ = ["FREED", "Node", "bare_name", "edge_of", "next_seq", "saved_error"]
+__all__ = ["FREED", "Node", "bare_name", "edge_of", "freed_error", "next_seq", "saved_error"]
 
 next_seq: Final = itertools.count(1).__next__
 FREED: Final[tuple[Any, ...]] = ("freed",)
@@ -30,6 +30,11 @@ FREED_MESSAGE: Final = (
     "retain_graph=True if you need to backward through the graph a second time or if you need to access saved tensors "
     "after calling backward."
 )
+
+
+def freed_error() -> RuntimeError:
+    """Returns torch's error for a graph that was gone through and not kept."""
+    return RuntimeError(FREED_MESSAGE)
 
 
 class _Slots:
@@ -116,7 +121,7 @@ class Node(_Slots):
         """Returns the saved arguments; RuntimeError if one was written since, or all were freed."""
         saved = self.saved
         if saved is FREED:
-            raise RuntimeError(FREED_MESSAGE)
+            raise freed_error()
         versions = self.versions
         if versions is None:  # all were 0, and most still are
             for value in saved:
@@ -133,7 +138,7 @@ class Node(_Slots):
     def unpack_out(self) -> Any:
         """Returns the saved output, with this node as its history."""
         if self.out is None:
-            raise RuntimeError(FREED_MESSAGE)
+            raise freed_error()
         return self._unpack_one(0, self.out[0]) if self.keys is None else Outputs(self)
 
     def _unpack_one(self, i: int, part: Any) -> Tensor:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from operator import itemgetter
 from typing import Any, Final, TypeAlias
 
+from dispatchtorch.dispatch.deriving import make_derive
 from dispatchtorch.dispatch.node import Node
 from dispatchtorch.tensor.tensor import Tensor
 
@@ -196,39 +196,13 @@ class Op:
         return self._backward_joint(edges, saved, g, out)
 
     def _derivation(self) -> Callable[[Node, Any], Sequence[Any]]:
-        """Returns `backward`, without a loop for an op of one or two arguments with a derivative each."""
-        if not self.simple or self.saves_out or len(self.rules) not in (1, 2):
+        """Returns `backward` for nodes of one output, written for this op where each derivative has one target."""
+        if not self.simple or not self.rules or LIST in self.kinds:
             return self.backward
-        keeps, first = self.keeps, self._evaluation(self.rules[0])
-        if len(self.rules) == 1:
-
-            def derive_one(node: Node, g: Any) -> Sequence[Any]:
-                return (first(node.unpack() if keeps else node.saved, g),)
-
-            return derive_one
-        second = self._evaluation(self.rules[1])
-
-        def derive_two(node: Node, g: Any) -> Sequence[Any]:
-            saved = node.unpack() if keeps else node.saved
-            one, two = node.edges
-            return (None if one is None else first(saved, g), None if two is None else second(saved, g))
-
-        return derive_two
-
-    def _evaluation(self, rule: Rule) -> Callable[[tuple[Any, ...], Any], Any]:
-        """Returns the rule's expression as a function of what was saved and the cotangent."""
-        expression, sources = rule.expression, rule.sources
-        cotangent = self.arity + len(self.facts)
-        if sources == (cotangent,):
-            return lambda saved, g: expression(g)
-        if len(sources) == 2 and sources[0] == cotangent:
-            other = sources[1]
-            return lambda saved, g: expression(g, saved[other])
-        if len(sources) == 2 and sources[1] == cotangent:
-            other = sources[0]
-            return lambda saved, g: expression(saved[other], g)
-        pick = itemgetter(*sources) if len(sources) > 1 else lambda pool: (pool[sources[0]],)
-        return lambda saved, g: expression(*pick((*saved, g)))
+        tensors = [(i, self.numbers[i] or self.pointwise) for i, kind in enumerate(self.kinds) if kind == TENSOR]
+        rules = self.rules
+        count = self.arity + len(self.facts)
+        return make_derive([r.expression for r in rules], [r.sources for r in rules], tensors, count, self.keeps)
 
     def _backward_joint(self, edges: tuple[Any, ...], saved: tuple[Any, ...], g: Any, out: Any) -> Sequence[Any]:
         grads: list[Any] = []

@@ -10,7 +10,6 @@ Must not know which ops there are. Plans of one and two elementwise arguments ar
 from __future__ import annotations
 
 import inspect
-import linecache
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -22,6 +21,7 @@ from dispatchtorch.dispatch.op import DTYPE, LIST, TENSOR, Op
 from dispatchtorch.dispatch.promotion import NUMBERS, MixedBackendsError, leading_key, recover
 from dispatchtorch.dispatch.record import record, refresh
 from dispatchtorch.dispatch.resolve import result_key
+from dispatchtorch.dispatch.source import written
 from dispatchtorch.dispatch.sparse import SparseMet
 from dispatchtorch.dispatch.strides import LAID_ALIKE, laid_like
 from dispatchtorch.plugin.backend import Backend
@@ -31,7 +31,6 @@ from dispatchtorch.tensor.tensor import Parameter, Tensor, cell_of, marked, new,
 __all__ = ["make_tailored_entry"]
 
 MOST: Final = 2048  # plans of one op: lists of tensors may never repeat
-_compiled: Final[dict[str, Callable[..., Any]]] = {}  # source -> the function that it defines
 _NAMES: Final[dict[str, Any]] = {  # what source may name beside what it is made of
     "FLOATING": FLOATING, "Node": Node, "Parameter": Parameter, "Tensor": Tensor, "__name__": __name__,
     "cell_of": cell_of, "finish": finish, "laid_like": laid_like, "marked": marked, "marking": marking, "modes": modes,
@@ -39,18 +38,6 @@ _NAMES: Final[dict[str, Any]] = {  # what source may name beside what it is made
     "read": read, "record": record, "recover": recover, "refresh": refresh,
 }  # fmt: skip
 _Facts = Any  # the key of the only tensor, or a tuple of what is known of each
-
-
-def _written(source: str, name: str) -> Callable[..., Any]:
-    """Returns the function ``make`` that the source defines; its lines are shown in tracebacks."""
-    made = _compiled.get(source)
-    if made is None:
-        file = f"<{__name__}: {name} {len(_compiled)}>"
-        linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
-        space: dict[str, Any] = {}
-        exec(compile(source, file, "exec"), _NAMES, space)
-        made = _compiled[source] = space["make"]
-    return made
 
 
 # --- entries ----------------------------------------------------------------------------------------------------------
@@ -71,7 +58,7 @@ def make_tailored_entry(op: Op) -> Callable[..., Any]:
 
 def _settle(entry: Any, op: Op, find: Any) -> None:
     """Gives an entry the code for the op's signature, which names things of this module."""
-    made = _written(_entry_source(op), "entry")(entry, find, op).__code__
+    made = written(_entry_source(op), "entry", _NAMES)(entry, find, op).__code__
     assert made.co_freevars == entry.__code__.co_freevars  # the cells are the function's own
     names = (*op.params, *made.co_varnames[op.arity :])
     entry.__code__ = made.replace(co_varnames=names, co_name=op.name, co_qualname=op.name)
@@ -235,7 +222,7 @@ def _plan(op: Op, entry: Callable[..., Any], args: tuple[Any, ...], result: Any)
         not lead.native and viewed and not several and (op.pointwise or op.name in LAID_ALIKE),
         *_history(op, keys, requires, several, bool(listed)),
     )
-    make = _written(_plan_source(call), "plan")
+    make = written(_plan_source(call), "plan", _NAMES)
     dtypes = [key.dtype if isinstance(key, Key) else None for key in keys]
     return make(op, entry, kernel, lead, results, fixed, _Natives(lead.backend), dtypes)  # type: ignore[no-any-return]  # a function
 
@@ -352,7 +339,9 @@ def _node(call: _Call) -> list[str]:
         "node.versions = None",
     ]
     if kept:
-        versions = [f"a{i}._version, " if i in kept else "0, " for i in range(len(call.forms))]
+        versions = [
+            f"0 if a{i}._cell is None else a{i}._cell.version, " if i in kept else "0, " for i in range(len(call.forms))
+        ]
         lines += [
             f"if {' or '.join([f'a{i}._cell is not None' for i in kept])}:",
             f"    node.versions = ({''.join(versions + ['0, '] * len(facts))})",
