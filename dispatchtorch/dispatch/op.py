@@ -111,6 +111,9 @@ class Op:
         self.kernel_name = kernel or (self.name.strip("_") if pointwise else "")
         self.samples = samples
         self.check = check  # (keys, common dtype): raises torch's error for dtypes the op refuses, once, when planned
+        self.refuse: Callable[..., None] | None = (
+            None  # (arguments): raises torch's error for those a primitive refuses
+        )
         self.masks = tuple(["Mask" in note for note in notes])
         self.numbers = tuple(["Number" in note for note in notes])  # may be one
         self.number_first_out = True  # whether torch's form with a number first takes ``out=``

@@ -27,7 +27,7 @@ from dispatchtorch.plugin.backend import Kernel, KernelCall
 from dispatchtorch.tensor.key import Key, marking
 from dispatchtorch.tensor.tensor import Parameter, Tensor, cell_of, marked, new, read
 
-__all__ = ["checked_views", "make_entry", "make_operator"]
+__all__ = ["make_entry", "make_operator", "make_product_operator"]
 
 _NOTHING: Final = (None, None)
 _PLAIN: Final = 128  # below it, every dtype holds a number without complaint
@@ -111,7 +111,24 @@ def make_operator(entry: Callable[..., Any], name: str) -> Callable[..., Any]:
     return operator
 
 
-def checked_views(plan: Callable[..., Any], entry: Callable[..., Any]) -> Callable[..., Any]:
+def make_product_operator(entry: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns a two-tensor entry as Python's operator: NotImplemented for what is no tensor."""
+    op: Op = entry.op  # type: ignore[attr-defined]  # an entry is a function that knows its op
+    find = op.plans.get
+
+    def operator(self: Tensor, other: Any) -> Any:
+        try:
+            plan = find((self._key, other._key))
+        except AttributeError:
+            return entry(self, other) if hasattr(type(other), "__torch_function__") else NotImplemented
+        return entry(self, other) if plan is None else plan(self, other)
+
+    operator.__name__ = operator.__qualname__ = op.name
+    operator.__doc__ = op.doc
+    return operator
+
+
+def _checked_views(plan: Callable[..., Any], entry: Callable[..., Any]) -> Callable[..., Any]:
     """Returns the plan for calls with tracked views: their history may have changed under them."""
 
     def checked(*args: Any) -> Any:
@@ -144,7 +161,7 @@ def _unary_plan(op: Op, key: Key, entry: Callable[..., Any]) -> Callable[..., An
         return t
 
     if not key.requires or not op.rules or result.category < FLOATING:
-        return plain if not key.view else checked_views(keeping(plain, native), entry)
+        return plain if not key.view else _checked_views(keeping(plain, native), entry)
     grad_key, saves, saves_out = plain_key.as_requires(True), op.saves[0], op.saves_out
 
     def recorded(x: Tensor) -> Tensor:
@@ -175,7 +192,7 @@ def _unary_plan(op: Op, key: Key, entry: Callable[..., Any]) -> Callable[..., An
         return t
 
     chosen = recorded if op.facts or anomaly.on or key.inference else tracked
-    return chosen if not key.view else checked_views(keeping(chosen, native), entry)
+    return chosen if not key.view else _checked_views(keeping(chosen, native), entry)
 
 
 def _binary_plan(op: Op, first: Key, second: Any, entry: Callable[..., Any]) -> Callable[..., Any] | None:
@@ -206,11 +223,11 @@ def _binary_plan(op: Op, first: Key, second: Any, entry: Callable[..., Any]) -> 
         if (need_first and first.dtype is not common) or (need_second and second.dtype is not common):
             return _casting(entry, common, need_first, need_second)
     if not (need_first or need_second) or not op.rules or result.category < FLOATING:
-        return plain if not view else checked_views(keeping(plain, first.native), entry)
+        return plain if not view else _checked_views(keeping(plain, first.native), entry)
     tracked = _tracked_binary(op, plain, plain_key.as_requires(True), need_first, need_second, two)
     if first.inference or (two and second.inference):
         return lambda x, y: general(op, (x, y))  # which refuses to save it
-    return tracked if not view else checked_views(keeping(tracked, first.native), entry)
+    return tracked if not view else _checked_views(keeping(tracked, first.native), entry)
 
 
 def _casting(entry: Callable[..., Any], common: DType, first: bool, second: bool) -> Callable[..., Any]:

@@ -12,10 +12,9 @@ from typing import Any, Final, TypeVar
 
 from dispatchtorch._base.dtypes import DType, when_default_changes
 from dispatchtorch.dispatch.destination import arguments_for, fill
-from dispatchtorch.dispatch.hot import make_hot_entry
 from dispatchtorch.dispatch.inplace import make_inplace, require_castable, require_shape
 from dispatchtorch.dispatch.node import Node
-from dispatchtorch.dispatch.op import TABLE, TENSOR, Op
+from dispatchtorch.dispatch.op import TABLE, Op
 from dispatchtorch.dispatch.plans import make_entry
 from dispatchtorch.dispatch.views import make_view
 from dispatchtorch.plugin.manager import when_plugins_change
@@ -127,7 +126,6 @@ def primitive(
     node: str | Callable[[Node], str] | None = None,
     method: bool = False,
     inplace: bool = False,
-    hot: bool = False,
     check: Callable[..., None] | None = None,
     samples: Callable[..., Any] | None = None,
     partial: bool = False,
@@ -135,13 +133,14 @@ def primitive(
     """Declares an op with a kernel over arguments that are already normalised; a body is its decomposition.
 
     ``partial``: of several outputs, those that no gradient reached have None in the derivative's ``g``, not zeros.
-    ``hot``: two tensors (a third may be None) of one dtype, which is the result's too, take a short path. There
-    ``check`` raises torch's error: asked once per combination of dtypes, and whenever the kernel refuses the shapes.
+    ``check``, for tensors of one dtype, which is the result's too: raises torch's error, called with all arguments.
+    It is asked once for a combination of dtypes, and whenever the kernel refuses.
     """
 
     def declare(body: F) -> F:
         op = _op(body, False, grad=grad, kernel=kernel, node=node, samples=samples, partial=partial)
-        entry = make_hot_entry(op, check) if hot and TENSOR in op.kinds[1:] else make_entry(op)
+        op.refuse = check
+        entry = make_entry(op)
         _register(op, entry)
         written = make_inplace(op) if inplace else None
         if written is not None:

@@ -4,7 +4,7 @@ An op's entry takes its arguments by name, so nothing is packed and nothing boun
 tensors. The first call for a combination of keys goes through `general`, which refuses what is wrong. If it succeeds, a
 plan is written that does the same without a question that these keys have answered: which arguments are arrays, whether
 views have to be looked after, what a node keeps. Calls with equal facts share the compiled source.
-Must not know which ops there are. Plans of one and two elementwise arguments are in `plans`, of products in `hot`.
+Must not know which ops there are. Plans of one and two elementwise arguments are in `plans`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 
 from dispatchtorch._base.dtypes import FLOATING, DType
 from dispatchtorch.dispatch.general import finish, general
+from dispatchtorch.dispatch.lifting import lifting_plan, wrapping
 from dispatchtorch.dispatch.modes import anomaly, modes
 from dispatchtorch.dispatch.node import Node, next_seq
 from dispatchtorch.dispatch.op import DTYPE, LIST, TENSOR, Op
@@ -26,17 +27,12 @@ from dispatchtorch.dispatch.sparse import SparseMet
 from dispatchtorch.dispatch.strides import LAID_ALIKE, laid_like
 from dispatchtorch.plugin.backend import Backend
 from dispatchtorch.tensor.key import Key, marking
+from dispatchtorch.tensor.sparse import is_sparse_key
 from dispatchtorch.tensor.tensor import Parameter, Tensor, cell_of, marked, new, read
 
 __all__ = ["make_tailored_entry"]
 
 MOST: Final = 2048  # plans of one op: lists of tensors may never repeat
-_NAMES: Final[dict[str, Any]] = {  # what source may name beside what it is made of
-    "FLOATING": FLOATING, "Node": Node, "Parameter": Parameter, "Tensor": Tensor, "__name__": __name__,
-    "cell_of": cell_of, "finish": finish, "laid_like": laid_like, "marked": marked, "marking": marking, "modes": modes,
-    "new": new, "next_seq": next_seq,
-    "read": read, "record": record, "recover": recover, "refresh": refresh,
-}  # fmt: skip
 _Facts = Any  # the key of the only tensor, or a tuple of what is known of each
 
 
@@ -109,6 +105,23 @@ def _entry_source(op: Op) -> str:
 # --- plans ------------------------------------------------------------------------------------------------------------
 
 
+def _refused(op: Op, lead: Key, kernel: Any, raws: Sequence[Any], args: Sequence[Any], error: Exception) -> Any:
+    """Returns what the kernel gives with warnings off; or raises torch's error for arguments that it refused."""
+    assert op.refuse is not None  # only plans of such ops come here
+    op.refuse(*args)
+    if isinstance(error, RuntimeWarning):
+        return lead.backend.quiet(kernel)(*raws)
+    raise error
+
+
+_NAMES: Final[dict[str, Any]] = {  # what source may name beside what it is made of
+    "FLOATING": FLOATING, "Node": Node, "Parameter": Parameter, "Tensor": Tensor, "__name__": __name__,
+    "cell_of": cell_of, "finish": finish, "laid_like": laid_like, "marked": marked, "marking": marking, "modes": modes,
+    "new": new, "next_seq": next_seq,
+    "read": read, "record": record, "recover": recover, "refresh": refresh, "refused": _refused,
+}  # fmt: skip
+
+
 class _Natives(dict[Any, Any]):
     """A backend's dtypes, each asked for once."""
 
@@ -148,6 +161,7 @@ class _Call(NamedTuple):
     forms: str  # per parameter: t a tensor, v one with the mark of a view, l and w lists of such, d a dtype, s the rest
     native: bool
     pointwise: bool
+    refuses: bool  # whether the op says itself what is wrong when the kernel refuses
     several: bool
     alike: bool  # whether the result is told to lie as the arguments do
     track: str  # "" nothing is recorded, "node" here, "record" by the function of that name
@@ -163,6 +177,15 @@ def _first(op: Op, entry: Callable[..., Any], facts: _Facts, args: tuple[Any, ..
         for t in value if kind == LIST else (value,):
             if isinstance(t, Tensor) and t._key.view and refresh(t):
                 return entry(*args)  # with the key that it has now
+    if op.refuse is not None:
+        over = wrapping(facts)
+        if over is not None:
+            return lifting_plan(entry, over)(*args)
+        try:
+            if not is_sparse_key(leading_key(op, facts)):
+                op.refuse(*args)
+        except (MixedBackendsError, SparseMet):
+            pass  # in the words of the general path
     result = general(op, args)
     plan = _plan(op, entry, args, result)
     if plan is not None:
@@ -210,7 +233,8 @@ def _plan(op: Op, entry: Callable[..., Any], args: tuple[Any, ...], result: Any)
         kernel, lead, dtype = op.kernels.get(known, (None, lead, None))  # type: ignore[misc]  # of elementwise ops
         fixed: Any = dtype and _four(lead.as_dtype(dtype))
     else:
-        kernel, fixed = op.kernels.get((lead.backend, lead.device, lead.dtype)), None
+        kernel = op.kernels.get((lead.backend, lead.device, lead.dtype))
+        fixed = None if op.refuse is None else _four(lead)
     if kernel is None:
         return None
     viewed = any(key.view for key in tensors)
@@ -218,6 +242,7 @@ def _plan(op: Op, entry: Callable[..., Any], args: tuple[Any, ...], result: Any)
         forms,
         lead.native,
         op.pointwise,
+        op.refuse is not None,
         several,
         not lead.native and viewed and not several and (op.pointwise or op.name in LAID_ALIKE),
         *_history(op, keys, requires, several, bool(listed)),
@@ -264,6 +289,9 @@ def _plan_source(call: _Call) -> str:
             "except (ValueError, TypeError, RuntimeWarning, OverflowError) as error:",
             f"    a = recover(op, lead, kernel, ({raws}), error)",
         ]
+    elif call.refuses:
+        lines += ["try:", f"    a = kernel({raws})", "except Exception as error:"]
+        lines += [f"    a = refused(op, lead, kernel, ({raws}), ({args}), error)"]
     else:
         lines += ["try:", f"    a = kernel({raws})"]
         lines += ["except RuntimeWarning:", f"    a = lead.backend.quiet(kernel)({raws})"]
@@ -302,7 +330,7 @@ def _tensor(indent: str, raw: str) -> list[str]:
 
 
 def _single(call: _Call, args: str) -> list[str]:
-    lines = ["shape = a.shape", "keys = fixed"] if call.pointwise else [
+    lines = ["shape = a.shape", "keys = fixed"] if call.pointwise or call.refuses else [
         "try:",
         "    shape = a.shape",
         "    keys = results[a.dtype]",

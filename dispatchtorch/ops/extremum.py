@@ -77,25 +77,25 @@ def shared(g: Tensor, input: Tensor, out: Tensor, dims: tuple[int, ...] | None, 
 # --- values -----------------------------------------------------------------------------------------------------------
 
 
-@primitive(grad={"input": shared}, node="AmaxBackward0", hot=True)
+@primitive(grad={"input": shared}, node="AmaxBackward0")
 def _amax(input: Tensor, dims: tuple[int, ...] | None, keepdim: bool) -> Tensor:
     """Returns maxima over ``dims``."""
     ...
 
 
-@primitive(grad={"input": shared}, node="AminBackward0", hot=True)
+@primitive(grad={"input": shared}, node="AminBackward0")
 def _amin(input: Tensor, dims: tuple[int, ...] | None, keepdim: bool) -> Tensor:
     """Returns minima over ``dims``."""
     ...
 
 
-@primitive(grad={"input": lambda g, input, out: shared(g, input, out, None, False)}, node="MaxBackward1", hot=True)
+@primitive(grad={"input": lambda g, input, out: shared(g, input, out, None, False)}, node="MaxBackward1")
 def _max_all(input: Tensor) -> Tensor:
     """Returns the maximum."""
     return _amax(input, None, False)
 
 
-@primitive(grad={"input": lambda g, input, out: shared(g, input, out, None, False)}, node="MinBackward1", hot=True)
+@primitive(grad={"input": lambda g, input, out: shared(g, input, out, None, False)}, node="MinBackward1")
 def _min_all(input: Tensor) -> Tensor:
     """Returns the minimum."""
     return _amin(input, None, False)
@@ -130,13 +130,13 @@ def _pick_grad(g: Any, out: Any, input_shape: Any, dim: int, keepdim: bool) -> T
     return select_back(g[0], out[1], input_shape, dim, keepdim)
 
 
-@primitive(grad={"input": _pick_grad}, node="MaxBackward0", hot=True)
+@primitive(grad={"input": _pick_grad}, node="MaxBackward0")
 def _max_dim(input: Tensor, dim: int, keepdim: bool) -> Tensor:
     """Returns maxima along ``dim`` and their places."""
     ...
 
 
-@primitive(grad={"input": _pick_grad}, node="MinBackward0", hot=True)
+@primitive(grad={"input": _pick_grad}, node="MinBackward0")
 def _min_dim(input: Tensor, dim: int, keepdim: bool) -> Tensor:
     """Returns minima along ``dim`` and their places."""
     ...
@@ -208,7 +208,7 @@ def _aminmax_grad(g: Any, input: Tensor, out: Any, dims: Any, keepdim: bool) -> 
     return low + shared(g[1], input, out[1], dims, keepdim)
 
 
-@primitive(grad={"input": _aminmax_grad}, node="AminmaxBackward0", hot=True)
+@primitive(grad={"input": _aminmax_grad}, node="AminmaxBackward0")
 def _aminmax(input: Tensor, dims: tuple[int, ...] | None, keepdim: bool) -> Tensor:
     """Returns minima and maxima over ``dims``."""
     return _amin(input, dims, keepdim), _amax(input, dims, keepdim)  # type: ignore[return-value]  # several outputs
@@ -232,13 +232,13 @@ def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> 
 # --- places -----------------------------------------------------------------------------------------------------------
 
 
-@primitive(hot=True)
+@primitive()
 def _argmax(input: Tensor, dim: int | None, keepdim: bool) -> Tensor:
     """Returns places of maxima."""
     ...
 
 
-@primitive(hot=True)
+@primitive()
 def _argmin(input: Tensor, dim: int | None, keepdim: bool) -> Tensor:
     """Returns places of minima."""
     ...

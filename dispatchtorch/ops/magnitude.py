@@ -43,7 +43,7 @@ def _norm_grad(
     return input * (size ** (order - 2) * scale)  # type: ignore[no-any-return]  # methods arrive from the table
 
 
-@primitive(grad={"input": _norm_grad}, node="LinalgVectorNormBackward0", hot=True)
+@primitive(grad={"input": _norm_grad}, node="LinalgVectorNormBackward0")
 def _vector_norm(input: Tensor, order: float, dims: tuple[int, ...] | None, keepdim: bool, dtype: DType) -> Tensor:
     """Returns norms over ``dims``."""
     ...

@@ -10,8 +10,8 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from dispatchtorch.dispatch.hot import make_hot_operator
 from dispatchtorch.dispatch.node import Node
+from dispatchtorch.dispatch.plans import make_product_operator
 from dispatchtorch.dispatch.table import FUNCTIONS, METHODS, primitive, with_out
 from dispatchtorch.ops.reduce import sum_leading
 from dispatchtorch.ops.samples import Maker, Sample, Sampler
@@ -187,7 +187,6 @@ def _matmul_node(node: Node) -> str:
     grad={"input": _matmul_first, "other": _matmul_second},
     node=_matmul_node,
     method=True,
-    hot=True,
     check=check_matmul,
     samples=pairs(
         ((3,), (3,)), ((2, 3), (3,)), ((3,), (3, 4)), ((2, 3), (3, 4)), ((5, 2, 3), (3, 4)), ((2, 3), (5, 3, 4)),
@@ -212,7 +211,6 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
         ),
     },
     node="MmBackward0",
-    hot=True,
     samples=pairs(((2, 3), (4, 3)), ((5, 2, 3), (4, 3)), ((5, 2, 3), (5, 4, 3))),
 )
 def _matmul_nt(input: Tensor, other: Tensor) -> Tensor:
@@ -226,7 +224,6 @@ def _matmul_nt(input: Tensor, other: Tensor) -> Tensor:
         "other": lambda g, input: matmul(conj(input), g),
     },
     node="MmBackward0",
-    hot=True,
     samples=pairs(((3, 2), (3, 4)), ((5, 3, 2), (5, 3, 4)), ((3, 2), (5, 3, 4))),
 )
 def _matmul_tn(input: Tensor, other: Tensor) -> Tensor:
@@ -240,7 +237,6 @@ def _matmul_tn(input: Tensor, other: Tensor) -> Tensor:
         "other": lambda g, input: matmul(conj(input), g),
     },
     node="MmBackward0",
-    hot=True,
     samples=pairs(((3, 2), (3, 4)), ((5, 3, 2), (5, 3, 4))),
 )
 def _fold_tn(input: Tensor, other: Tensor) -> Tensor:
@@ -269,7 +265,6 @@ def check_bmm(a: Tensor, b: Tensor) -> None:
         "other": lambda g, input: _matmul_tn(conj(input), g),
     },
     node="BmmBackward0",
-    hot=True,
     check=check_bmm,
     samples=pairs(((5, 2, 3), (5, 3, 4))),
 )
@@ -349,7 +344,6 @@ def _linear_samples(make: Maker) -> Any:
         "bias": lambda g, bias_shape: sum_leading(g, len(bias_shape)),
     },
     node=_linear_node,
-    hot=True,
     check=_check_linear,
     samples=_linear_samples,
 )
@@ -387,5 +381,5 @@ def _turned(operator: Callable[..., Any]) -> Callable[..., Any]:
 
 
 FUNCTIONS["matmul"] = _with_out(matmul)
-METHODS["__matmul__"] = make_hot_operator(matmul)
+METHODS["__matmul__"] = make_product_operator(matmul)
 METHODS["__rmatmul__"] = _turned(METHODS["__matmul__"])

@@ -37,13 +37,13 @@ def _mean_grad(g: Tensor, input: Tensor, dims: Any, keepdim: bool) -> Tensor:
     return unreduced(g, shape, dims, keepdim).expand(shape) / count_of(shape, dims)
 
 
-@primitive(grad={"input": _var_grad}, node="VarBackward0", hot=True)
+@primitive(grad={"input": _var_grad}, node="VarBackward0")
 def _var(input: Tensor, dims: tuple[int, ...] | None, correction: float, keepdim: bool) -> Tensor:
     """Returns variances over ``dims``."""
     ...
 
 
-@primitive(grad={"input": _std_grad}, node="StdBackward0", hot=True)
+@primitive(grad={"input": _std_grad}, node="StdBackward0")
 def _std(input: Tensor, dims: tuple[int, ...] | None, correction: float, keepdim: bool) -> Tensor:
     """Returns standard deviations over ``dims``."""
     ...
@@ -56,7 +56,6 @@ def _std(input: Tensor, dims: tuple[int, ...] | None, correction: float, keepdim
         )
     },
     node="VarMeanBackward0",
-    hot=True,
 )
 def _var_mean(input: Tensor, dims: tuple[int, ...] | None, correction: float, keepdim: bool) -> Tensor:
     """Returns variances and means over ``dims``."""
@@ -70,7 +69,6 @@ def _var_mean(input: Tensor, dims: tuple[int, ...] | None, correction: float, ke
         )
     },
     node="StdMeanBackward0",
-    hot=True,
 )
 def _std_mean(input: Tensor, dims: tuple[int, ...] | None, correction: float, keepdim: bool) -> Tensor:
     """Returns standard deviations and means over ``dims``."""

@@ -105,7 +105,6 @@ def _full_or_dim(name: str) -> Any:
         )
     },
     node=_full_or_dim("Sum"),
-    hot=True,
 )
 def _sum(input: Tensor, dims: tuple[int, ...] | None, keepdim: bool, dtype: DType) -> Tensor:
     """Returns sums over ``dims``."""
@@ -157,7 +156,6 @@ def _nansum(input: Tensor, dims: tuple[int, ...] | None, keepdim: bool, dtype: D
         )
     },
     node=_full_or_dim("Mean"),
-    hot=True,
 )
 def _mean(input: Tensor, dims: tuple[int, ...] | None, keepdim: bool) -> Tensor:
     """Returns means over ``dims``."""
@@ -240,7 +238,7 @@ def _prod_grad(g: Tensor, input: Tensor, dims: tuple[int, ...] | None, keepdim: 
     return cast(unreduced(g, shape, dims, keepdim), input._key.dtype) * parts  # type: ignore[no-any-return]  # methods arrive from the table
 
 
-@primitive(grad={"input": _prod_grad}, node=_full_or_dim("Prod"), hot=True)
+@primitive(grad={"input": _prod_grad}, node=_full_or_dim("Prod"))
 def _prod(input: Tensor, dims: tuple[int, ...] | None, keepdim: bool, dtype: DType) -> Tensor:
     """Returns products over ``dims``."""
     ...
@@ -271,7 +269,7 @@ def _logsumexp_grad(g: Tensor, input: Tensor, out: Tensor, dims: Any, keepdim: b
     return g * (part.conj() if part._key.dtype.category == 3 else part)
 
 
-@primitive(grad={"input": _logsumexp_grad}, node="LogsumexpBackward0", hot=True)
+@primitive(grad={"input": _logsumexp_grad}, node="LogsumexpBackward0")
 def _logsumexp(input: Tensor, dims: tuple[int, ...] | None, keepdim: bool) -> Tensor:
     """Returns logarithms of sums of exponentials over ``dims``."""
     ...
@@ -301,13 +299,13 @@ def _truth_samples(make: Maker) -> Any:
     yield Sample((make(0, 2, dtype="bool"),))
 
 
-@primitive(hot=True)
+@primitive()
 def _all(input: Tensor, dims: tuple[int, ...] | None, keepdim: bool) -> Tensor:
     """Returns whether all elements are true."""
     ...
 
 
-@primitive(hot=True)
+@primitive()
 def _any(input: Tensor, dims: tuple[int, ...] | None, keepdim: bool) -> Tensor:
     """Returns whether any element is true."""
     ...

@@ -36,7 +36,6 @@ def _reversed_sum(x: Tensor, dim: int) -> Tensor:
     grad={"input": lambda g, dim, input_dtype: cast(_reversed_sum(g, dim), input_dtype)},
     node="CumsumBackward0",
     inplace=True,
-    hot=True,
 )
 def _cumsum(input: Tensor, dim: int, dtype: DType) -> Tensor:
     """Returns running sums."""
@@ -94,7 +93,7 @@ def _cumprod_grad(g: Tensor, input: Tensor, out: Tensor, dim: int) -> Tensor:
     return result.conj() if input._key.dtype.category == 3 else result  # type: ignore[no-any-return]  # a table entry
 
 
-@primitive(grad={"input": _cumprod_grad}, node="CumprodBackward0", inplace=True, hot=True)
+@primitive(grad={"input": _cumprod_grad}, node="CumprodBackward0", inplace=True)
 def _cumprod(input: Tensor, dim: int, dtype: DType) -> Tensor:
     """Returns running products."""
     ...
@@ -137,13 +136,13 @@ def _picked_grad(g: Any, out: Any, input_shape: tuple[int, ...], dim: int) -> Te
     return FUNCTIONS["scatter_add"](zeros, dim, out[1], g[0])  # type: ignore[no-any-return]  # an entry of the table
 
 
-@primitive(grad={"input": _picked_grad}, node="CummaxBackward0", hot=True)
+@primitive(grad={"input": _picked_grad}, node="CummaxBackward0")
 def _cummax(input: Tensor, dim: int) -> Tensor:
     """Returns running maxima and their places."""
     ...
 
 
-@primitive(grad={"input": _picked_grad}, node="CumminBackward0", hot=True)
+@primitive(grad={"input": _picked_grad}, node="CumminBackward0")
 def _cummin(input: Tensor, dim: int) -> Tensor:
     """Returns running minima and their places."""
     ...
@@ -190,7 +189,7 @@ def _complex_logcumsumexp_grad(g: Tensor, input: Tensor, out: Tensor, dim: int) 
     return conj_of((later + input).exp())  # type: ignore[no-any-return]  # entries of the table
 
 
-@primitive(grad={"input": _logcumsumexp_grad}, node="LogcumsumexpBackward0", hot=True)
+@primitive(grad={"input": _logcumsumexp_grad}, node="LogcumsumexpBackward0")
 def _logcumsumexp(input: Tensor, dim: int) -> Tensor:
     """Returns logarithms of running sums of exponentials."""
     ...

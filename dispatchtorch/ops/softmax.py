@@ -18,7 +18,7 @@ def _total(x: Tensor, dim: int) -> Tensor:
     return sum_over(x, (dim,), True, x._key.dtype) if x._a.shape else x
 
 
-@primitive(grad={"input": lambda g, out, dim: _softmax_backward(g, out, dim)}, node="SoftmaxBackward0", hot=True)
+@primitive(grad={"input": lambda g, out, dim: _softmax_backward(g, out, dim)}, node="SoftmaxBackward0")
 def _softmax(input: Tensor, dim: int) -> Tensor:
     """Returns exponentials over their sum along ``dim``."""
     ...
@@ -27,7 +27,6 @@ def _softmax(input: Tensor, dim: int) -> Tensor:
 @primitive(
     grad={"input": lambda g, out, dim: _log_softmax_backward(g, out, dim)},
     node="LogSoftmaxBackward0",
-    hot=True,
 )
 def _log_softmax(input: Tensor, dim: int) -> Tensor:
     """Returns logarithms of exponentials over their sum along ``dim``."""

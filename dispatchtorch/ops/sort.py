@@ -34,7 +34,7 @@ def _scatter_grad(g: Any, out: Any, input_shape: tuple[int, ...], dim: int) -> T
 # --- sort -------------------------------------------------------------------------------------------------------------
 
 
-@primitive(grad={"input": _scatter_grad}, node="SortBackward0", hot=True)
+@primitive(grad={"input": _scatter_grad}, node="SortBackward0")
 def _sort(input: Tensor, dim: int, descending: bool) -> Tensor:
     """Returns sorted values and where they were; equal ones keep their order."""
     ...
@@ -73,7 +73,7 @@ def msort(input: Tensor) -> Tensor:
     return FUNCTIONS["sort"](input, 0)[0]  # type: ignore[no-any-return]  # an entry of the table
 
 
-@primitive(grad={"input": _scatter_grad}, node="TopkBackward0", hot=True)
+@primitive(grad={"input": _scatter_grad}, node="TopkBackward0")
 def _topk(input: Tensor, k: int, dim: int, largest: bool) -> Tensor:
     """Returns the ``k`` first in order and where they were."""
     ...
@@ -102,7 +102,6 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
 @primitive(
     grad={"input": lambda g, out, input_shape, dim, keepdim: select_back(g[0], out[1], input_shape, dim, keepdim)},
     node="KthvalueBackward0",
-    hot=True,
 )
 def _kthvalue(input: Tensor, k: int, dim: int, keepdim: bool) -> Tensor:
     """Returns the ``k``-th smallest and where they were."""
