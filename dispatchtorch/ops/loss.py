@@ -6,17 +6,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Final
 
 from dispatchtorch._base.dtypes import int64, uint8
 from dispatchtorch.dispatch.node import Node
 from dispatchtorch.dispatch.table import composite, primitive
+from dispatchtorch.ops.norm import through
 from dispatchtorch.ops.samples import Maker, Sample, Sampler
+from dispatchtorch.ops.softmax import _softmax_backward
 from dispatchtorch.tensor.tensor import Tensor, read
 
 __all__ = ["cross_entropy_loss", "nll_loss_nd", "reduce", "reduction_named"]
 
 Rule = Callable[..., Tensor]
+_FUSED: Final = ("float32", "float64")  # half precision is rounded between the logarithm and the loss, as in torch
 
 
 def reduce(loss: Tensor, reduction: str) -> Tensor:
@@ -58,6 +61,38 @@ def _each(g: Tensor, of: Tensor, reduction: str) -> Tensor:
 
 def _mse_grad(g: Tensor, a: Tensor, b: Tensor, reduction: str) -> Tensor:
     return (a - b) * (_each(g, a, reduction) * 2)
+
+
+@primitive(
+    grad={
+        "input": lambda g, scale: g * scale,
+        "other": lambda g, scale: -(g * scale),
+        "scale": lambda g, input, other: (g * (input - other)).sum(),
+    },
+    node="MseLossBackwardBackward0",
+    hot=True,
+)
+def _scaled_difference(input: Tensor, other: Tensor, scale: Tensor) -> Tensor:
+    """Returns ``(input - other) * scale`` for one number ``scale``."""
+    return input.sub(other).mul(scale)
+
+
+def _mean_slope(g: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    return _scaled_difference(a, b, g * (2 / max(int(a._a.size), 1)))
+
+
+@primitive(
+    grad={
+        "input": lambda g, input, target: _mean_slope(g, input, target),
+        "target": lambda g, input, target: _mean_slope(g, target, input),
+    },
+    node="MseLossBackward0",
+    hot=True,
+    samples=lambda make: iter([Sample((make(3, 4), make(3, 4)))]),
+)
+def _mean_squared_error(input: Tensor, target: Tensor) -> Tensor:
+    """Returns the mean of squared differences of two tensors of one shape and dtype."""
+    return reduce((input - target) * (input - target), "mean")
 
 
 @primitive(
@@ -277,11 +312,8 @@ def _check_nll_shapes(input: Tensor, target: Tensor) -> None:
         )
 
 
-@composite(function=False)
-def nll_loss_nd(
-    input: Tensor, target: Tensor, weight: Tensor | None = None, reduction: str = "mean", ignore_index: int = -100
-) -> Tensor:
-    """Returns the negative log likelihood of classes under log probabilities."""
+def _check_nll(input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int) -> None:
+    """Raises torch's errors for what a loss by class does not take."""
     _check_nll_shapes(input, target)
     if target._key.dtype not in (int64, uint8):
         raise RuntimeError(f"expected target dtype to be Long or Byte, but got {target._key.dtype.legacy}")
@@ -296,7 +328,57 @@ def nll_loss_nd(
     if weight is not None and weight._key.dtype is not input._key.dtype:
         raise RuntimeError(f"expected scalar type {input._key.dtype.legacy} but found {weight._key.dtype.legacy}")
     _check_target(input, target, ignore_index)
+
+
+@composite(function=False)
+def nll_loss_nd(
+    input: Tensor, target: Tensor, weight: Tensor | None = None, reduction: str = "mean", ignore_index: int = -100
+) -> Tensor:
+    """Returns the negative log likelihood of classes under log probabilities."""
+    _check_nll(input, target, weight, ignore_index)
     return _nll_loss(input, target, reduction, ignore_index, weight)
+
+
+# --- cross entropy ----------------------------------------------------------------------------------------------------
+
+
+@primitive()
+def _cross_entropy_backward(
+    g_out: Tensor, soft: Tensor, target: Tensor, reduction: str, ignore_index: int, weight: Tensor | None = None
+) -> Tensor:
+    """Returns the gradient of logits: the softmax less one at each target, by the target's share in the loss."""
+    slopes = _nll_slopes(target, soft, reduction, ignore_index, weight)
+    grad = slopes - soft * slopes.sum(1, True)
+    return grad * (g_out if reduction != "none" else g_out.unsqueeze(1))
+
+
+def _cross_entropy_grad(
+    g: Any, soft: Tensor, target: Tensor, reduction: str, ignore: int, weight: Tensor | None
+) -> Tensor | None:
+    """Returns the gradient through the loss, and through the softmax where a second derivative named that."""
+    grad: Tensor | None = None
+    if g[0] is not None:
+        grad = through(_cross_entropy_backward)(g[0], soft, target, reduction, ignore, weight)
+    if g[1] is not None:
+        other = _softmax_backward(g[1], soft, 1)
+        grad = other if grad is None else grad + other
+    return grad
+
+
+@primitive(
+    grad={
+        "input": lambda g, out, target, reduction, ignore_index, weight: _cross_entropy_grad(
+            g, out[1], target, reduction, ignore_index, weight
+        )
+    },
+    node="NllLossBackward0",
+    partial=True,
+)
+def _cross_entropy(
+    input: Tensor, target: Tensor, reduction: str, ignore_index: int, weight: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Returns the cross entropy of logits (N, C) with classes (N), and the softmax, which its derivative names."""
+    return _nll_loss(input.log_softmax(1), target, reduction, ignore_index, weight), input.softmax(1)
 
 
 def _class_weights(input: Tensor, weight: Tensor | None, dim: int) -> Any:
@@ -362,4 +444,7 @@ def cross_entropy_loss(
         return _probabilities(input, target, weight, reduction, label_smoothing)
     if label_smoothing > 0:
         return _smoothed_indices(input, target, weight, reduction, ignore_index, label_smoothing)
+    if len(input._a.shape) == 2 and input._key.dtype.name in _FUSED and input._a.size:
+        _check_nll(input, target, weight, ignore_index)
+        return _cross_entropy(input, target, reduction, ignore_index, weight)[0]
     return nll_loss_nd(input.log_softmax(1 if input.ndim > 1 else 0), target, weight, reduction, ignore_index)

@@ -32,11 +32,6 @@ def _index_select(a: Array, dim: int, index: Array) -> Array:
 
 
 @bare
-def _embedding(weight: Array, indices: Array, padding_idx: int, scale: bool, sparse: bool) -> Array:
-    return weight.take(indices, axis=0)
-
-
-@bare
 def _gather(a: Array, dim: int, index: Array) -> Array:
     where: Any = tuple(
         [
@@ -91,20 +86,6 @@ def _add_rows(out: Array, index: Array, rows: Array) -> None:
     out[places[starts]] += np.add.reduceat(rows[order], starts, axis=0)
 
 
-def _embedding_backward(g: Array, indices: Array, count: int, padding_idx: int, scale: bool) -> Array:
-    flat = indices.reshape(-1)
-    rows = g.reshape(flat.size, g.shape[-1])
-    out = np.zeros((count, g.shape[-1]), g.dtype)
-    if padding_idx >= 0:
-        kept = flat != padding_idx
-        flat, rows = flat[kept], rows[kept]
-    if scale:
-        rows = rows / np.bincount(flat, minlength=count)[flat][:, None].astype(g.dtype)
-    if flat.size:
-        _add_rows(out, flat, rows)
-    return out
-
-
 def _index_backward(g: Array, indices: Sequence[Array], shape: Ints, dims: Ints) -> Array:
     out = np.zeros(shape, g.dtype)
     if dims == (0,) and len(shape) > 1 and g.size:
@@ -130,7 +111,7 @@ def _index_add(a: Array, dim: int, index: Array, source: Array) -> Array:
 
 
 _ALL: Final = (
-    *(_index, _index_select, _embedding, _gather, _cat, _stack, _unsafe_view, _select_backward, _slice_backward),
-    *(_embedding_backward, _index_backward, _index_add),
+    *(_index, _index_select, _gather, _cat, _stack, _unsafe_view, _select_backward, _slice_backward),
+    *(_index_backward, _index_add),
 )
 KERNELS: Final[dict[str, Kernel]] = {kernel.__name__: kernel for kernel in _ALL}

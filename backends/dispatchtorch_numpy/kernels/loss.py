@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -10,6 +11,9 @@ from dispatchtorch.plugin import Kernel
 from dispatchtorch_numpy.kernels.bare import bare
 
 __all__ = ["KERNELS"]
+
+BLOCK: Final = 1 << 16  # elements
+_top: Final[Any] = np.maximum.reduce  # arguments by position, which numpy's annotations do not know
 
 
 def _places(target: Any, ignore_index: int) -> tuple[Any, Any]:
@@ -81,4 +85,77 @@ def _mse_loss(input: Any, target: Any, reduction: str) -> Any:
     return np.asarray(total, dtype=far.dtype)
 
 
-KERNELS: Final[dict[str, Kernel]] = {"_nll_loss": _nll_loss, "_nll_slopes": _nll_slopes, "_mse_loss": _mse_loss}
+def _mean_squared_error(input: Any, target: Any) -> Any:
+    return _mse_loss(input, target, "mean")
+
+
+def _scaled_difference(a: Any, b: Any, scale: Any) -> Any:
+    if a.dtype.itemsize < 4:
+        return (a - b) * scale
+    out = np.subtract(a, b, out=...)
+    return np.multiply(out, scale, out)
+
+
+# --- cross entropy ----------------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=64)
+def _ones(count: int, dtype: Any) -> Any:
+    return np.ones(count, dtype)
+
+
+@lru_cache(maxsize=64)
+def _starts(rows: int, width: int) -> Any:
+    """Returns where each row begins in the flattened order."""
+    return np.arange(0, rows * width, width)
+
+
+def _cross_entropy(x: Any, target: Any, reduction: str, ignore_index: int, weight: Any) -> tuple[Any, Any]:
+    rows, classes = x.shape
+    places, ignored = _places(target, ignore_index)
+    soft, losses = np.empty((rows, classes), x.dtype), np.empty(rows, x.dtype)
+    at, ones = _starts(rows, classes) + places, _ones(classes, x.dtype)
+    step = max(1, BLOCK // classes)
+    for start in range(0, rows, step):
+        part = slice(start, start + step)
+        here = soft[part]
+        np.subtract(x[part], _top(x[part], 1, None, None, True), here)
+        picked = soft.take(at[part])  # in the flattened order
+        np.exp(here, here)
+        sums = here.dot(ones)
+        np.divide(here, sums[:, None], here)
+        np.subtract(np.log(sums, sums), picked, losses[part])
+    weights = _weights(x, places, ignored, weight)
+    if weights is not None:
+        losses = np.where(weights == 0, 0, losses * weights)
+    if reduction == "none":
+        return losses, soft
+    total = losses.sum()
+    if reduction == "mean":
+        total = total / (rows if weights is None else weights.sum())
+    return np.asarray(total, dtype=x.dtype), soft
+
+
+def _cross_entropy_backward(g: Any, soft: Any, target: Any, reduction: str, ignore_index: int, weight: Any) -> Any:
+    rows = len(soft)
+    places, ignored = _places(target, ignore_index)
+    weights = _weights(soft, places, ignored, weight)
+    if weights is None:
+        shares = g / rows if reduction == "mean" else g
+        shares = shares.astype(soft.dtype, copy=False)
+        out = soft * (shares if reduction != "none" else shares[:, None])
+    else:
+        shares = (weights / weights.sum() if reduction == "mean" else weights) * g
+        out = soft * shares[:, None]
+        if ignored is not None:
+            out[ignored] = 0
+    flat = out.reshape(-1)
+    flat[_starts(rows, out.shape[1]) + places] -= shares
+    return out
+
+
+_ALL: Final = (
+    *(_nll_loss, _nll_slopes, _mse_loss, _mean_squared_error, _scaled_difference),
+    *(_cross_entropy, _cross_entropy_backward),
+)
+KERNELS: Final[dict[str, Kernel]] = {kernel.__name__: kernel for kernel in _ALL}

@@ -16,7 +16,7 @@ from dispatchtorch_numpy.silence import silent
 
 __all__ = ["KERNELS"]
 
-BLOCK: Final = 1 << 14  # elements
+BLOCK: Final = 1 << 15  # elements
 
 
 def _blocks(*arrays: Any) -> Iterator[tuple[Any, ...]]:

@@ -84,6 +84,8 @@ def mse_loss(
         return _weighted_mean((input - target) * (input - target), weight, kind)
     if input._key.dtype is target._key.dtype:
         _require_floats("mse_cpu", input)
+        if kind == "mean":
+            return ops._mean_squared_error(input, target)
     return ops._mse_loss(input, target, kind)
 
 
