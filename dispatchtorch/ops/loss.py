@@ -70,7 +70,6 @@ def _mse_grad(g: Tensor, a: Tensor, b: Tensor, reduction: str) -> Tensor:
         "scale": lambda g, input, other: (g * (input - other)).sum(),
     },
     node="MseLossBackwardBackward0",
-    hot=True,
 )
 def _scaled_difference(input: Tensor, other: Tensor, scale: Tensor) -> Tensor:
     """Returns ``(input - other) * scale`` for one number ``scale``."""
@@ -87,7 +86,6 @@ def _mean_slope(g: Tensor, a: Tensor, b: Tensor) -> Tensor:
         "target": lambda g, input, target: _mean_slope(g, target, input),
     },
     node="MseLossBackward0",
-    hot=True,
     samples=lambda make: iter([Sample((make(3, 4), make(3, 4)))]),
 )
 def _mean_squared_error(input: Tensor, target: Tensor) -> Tensor:
