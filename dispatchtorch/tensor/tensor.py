@@ -350,7 +350,8 @@ def write(t: Tensor, value: Array) -> None:
         assert extra.lens is not None
         storage.root = _putter(t._key.backend, extra.lens, t._key.dtype)(storage.root, value)
         storage.stamp += 1
-        extra.stamp = storage.stamp
+        backend = t._key.backend
+        extra.stamp = storage.stamp if backend.engine is backend else -1  # on a mesh what is read lies as the base lies
     t._a = value
 
 

@@ -14,7 +14,8 @@ from dispatchtorch.distributed.groups import joined_group
 from dispatchtorch.distributed.tensor.dtensor import DTensor, checked
 from dispatchtorch.distributed.tensor.placement_types import Partial, Placement, split_of
 from dispatchtorch.plugin.backend import Array
-from dispatchtorch.tensor.tensor import Tensor, read
+from dispatchtorch.plugin.selection import use_backend
+from dispatchtorch.tensor.tensor import Tensor, read, storage_of
 
 __all__ = ["distribute_tensor", "empty", "full", "ones", "rand", "randn", "zeros"]
 
@@ -48,6 +49,7 @@ def distribute_tensor(
     if src_data_rank is not None and mesh.arrays.processes > 1:
         raw = _first_ones(mesh, raw, src_data_rank)
     made = on_mesh(mesh.arrays.spread(raw, split_of(given)), mesh.arrays, tensor)
+    storage_of(made)  # with one, what is written into the tensor is laid out as the tensor is
     return METHODS["requires_grad_"](made, tensor._key.requires)  # type: ignore[no-any-return]  # a tensor
 
 
@@ -88,10 +90,6 @@ def _spread(
     return METHODS["requires_grad_"](out) if requires_grad else out
 
 
-def _where(device_mesh: DeviceMesh | None) -> dict[str, Any]:
-    return {"backend": (device_mesh or current_mesh()).arrays.beside}
-
-
 def full(
     size: Any,
     fill_value: Any,
@@ -103,7 +101,8 @@ def full(
     placements: Sequence[Placement] | None = None,
 ) -> DTensor:
     """Returns one number everywhere, on a mesh."""
-    made = FUNCTIONS["full"](tuple(size), fill_value, dtype=dtype, **_where(device_mesh))
+    with use_backend((device_mesh or current_mesh()).arrays.beside):
+        made = FUNCTIONS["full"](tuple(size), fill_value, dtype=dtype)
     return _spread(made, device_mesh, placements, requires_grad)
 
 
@@ -116,7 +115,8 @@ def _filled(name: str, doc: str) -> Any:
         device_mesh: DeviceMesh | None = None,
         placements: Sequence[Placement] | None = None,
     ) -> DTensor:
-        made = FUNCTIONS[name](_sizes(size), dtype=dtype, **_where(device_mesh))
+        with use_backend((device_mesh or current_mesh()).arrays.beside):
+            made = FUNCTIONS[name](_sizes(size), dtype=dtype)
         source = 0 if name.startswith("rand") else None  # every process draws from a generator of its own
         return _spread(made, device_mesh, placements, requires_grad, source)
 
