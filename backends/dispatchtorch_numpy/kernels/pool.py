@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from functools import lru_cache
+from math import prod
 from typing import Any, Final
 
 import numpy as np
@@ -40,40 +42,79 @@ def _max_pool(input: Any, kernel: Ints, stride: Ints, padding: Ints, dilation: I
             for size, k, s, p, d in zip(sizes, kernel, stride, padding, dilation, strict=True)
         ]
     )
-    if input.dtype not in _FITS:
+    code = np.uint8 if prod(kernel) < 256 else np.uint16  # numbers of places, and one that is larger than all
+    if input.dtype not in _FITS or prod(kernel) >= 1 << 16:
         return _shared_max(np, input, kernel, stride, padding, dilation, ceil_mode)
     reach = [(o - 1) * s + d * (k - 1) + 1 for o, s, d, k in zip(outs, stride, dilation, kernel, strict=True)]
-    padded: Any = input
+    best: Any = input
     if any(padding) or any(r > size for r, size in zip(reach, sizes, strict=True)):
         full = [max(r, size + p) for r, size, p in zip(reach, sizes, padding, strict=True)]
-        padded = np.full((*input.shape[:-n], *full), -np.inf, input.dtype)
-        padded[(..., *(slice(p, p + size) for p, size in zip(padding, sizes, strict=True)))] = input
-    shifts = list(_shifts(kernel, stride, dilation, outs))
-    best = padded[shifts[0][1]].copy()
-    for _, where in shifts[1:]:
-        np.maximum(best, padded[where], out=best)
+        best = np.full((*input.shape[:-n], *full), -np.inf, input.dtype)
+        best[(..., *(slice(p, p + size) for p, size in zip(padding, sizes, strict=True)))] = input
+    places: Any = None
+    for axis, facts in enumerate(zip(kernel, stride, dilation, outs, strict=True), input.ndim - n):
+        best, places = _largest_along(best, places, axis, *facts, code)
     if not np.isfinite(best).all():
         return _shared_max(np, input, kernel, stride, padding, dilation, ceil_mode)
-    return best, _places(padded, best, shifts, sizes, stride, padding, dilation)
+    begin, step = _offsets(sizes, outs, kernel, stride, padding, dilation)
+    order = step.take(places)
+    order += begin
+    return best, order
 
 
-def _places(padded: Any, best: Any, shifts: list[Any], sizes: Ints, stride: Ints, padding: Ints, dilation: Ints) -> Any:
-    """Returns the flat place of the first element of each window that is the largest."""
-    n, outs = len(sizes), best.shape[-len(sizes) :]
-    order = np.empty(best.shape, np.intp)
-    same = np.empty(best.shape, np.bool_)
-    for i in range(len(shifts) - 1, -1, -1):  # backwards, so that the first of equals is written last
-        place, where = shifts[i]
-        flat: Any = 0
-        for axis in range(n):
-            line = np.arange(outs[axis]) * stride[axis] - padding[axis] + place[axis] * dilation[axis]
-            flat = flat * sizes[axis] + line.reshape(-1, *(1 for _ in range(n - axis - 1)))
-        if i == len(shifts) - 1:
-            order[...] = flat
-            continue
-        np.equal(padded[where], best, same)
-        np.copyto(order, flat, where=same)
-    return order
+def _largest_along(
+    x: Any, places: Any, axis: int, kernel: int, stride: int, dilation: int, count: int, code: Any
+) -> tuple[Any, Any]:
+    """Returns the largest of windows along an axis, and the number of the first place in the window that has it.
+
+    ``places`` are the numbers within the axes before; None for the first axis.
+    """
+    lead = (slice(None),) * axis
+    parts = [(*lead, slice(k * dilation, k * dilation + (count - 1) * stride + 1, stride)) for k in range(kernel)]
+    best = x[parts[0]].copy()
+    found = np.zeros(best.shape, code)
+    if places is None:
+        for k in range(1, kernel):
+            better = np.greater(x[parts[k]], best)
+            np.maximum(best, x[parts[k]], out=best)
+            np.maximum(found, better.view(np.uint8) * code(k), out=found)
+        return best, found
+    for part in parts[1:]:
+        np.maximum(best, x[part], out=best)
+    found -= code(1)  # the largest number
+    for k, part in enumerate(parts):
+        other = np.not_equal(x[part], best).view(np.uint8).astype(code, copy=False)
+        mine = np.negative(other, out=other)
+        mine |= places[part] * code(kernel) + code(k)
+        np.minimum(found, mine, out=found)
+    return best, found
+
+
+@lru_cache(maxsize=128)
+def _offsets(sizes: Ints, outs: Ints, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints) -> tuple[Any, Any]:
+    """Returns the flat place at which each window begins, and for each place in a window how far it is from there."""
+    begin: Any = np.zeros((), np.int64)
+    step: Any = np.zeros((), np.int64)
+    for size, out, k, s, p, d in zip(sizes, outs, kernel, stride, padding, dilation, strict=True):
+        begin = begin[..., None] * size + np.arange(out) * s - p
+        step = step[..., None] * size + np.arange(k) * d
+    return begin, step.reshape(-1)
+
+
+def _max_pool_backward(
+    g: Any, indices: Any, sizes: Ints, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints
+) -> Any:
+    lead, size = g.shape[: -len(sizes)], prod(sizes)
+    out = np.zeros((*lead, *sizes), g.dtype if g.dtype.itemsize > 2 else np.float32)
+    if not g.size:
+        return out.astype(g.dtype)
+    first = np.arange(0, out.size, size).reshape(-1, 1)
+    where = indices.reshape(len(first), -1) + first
+    if kernel and all(s >= d * (k - 1) + 1 for s, d, k in zip(stride, dilation, kernel, strict=True)):
+        out.reshape(-1)[where] = g.reshape(where.shape)  # no two windows meet
+    else:
+        np.add.at(out.reshape(-1), where.reshape(-1), g.reshape(-1).astype(out.dtype, copy=False))
+    return out.astype(g.dtype, copy=False)
 
 
 def _avg_pool_backward(
@@ -101,4 +142,8 @@ def _avg_pool_backward(
     return np.ascontiguousarray(out[(..., *inside)])
 
 
-KERNELS: Final[dict[str, Kernel]] = {"_max_pool": _max_pool, "_avg_pool_backward": _avg_pool_backward}
+KERNELS: Final[dict[str, Kernel]] = {
+    "_max_pool": _max_pool,
+    "_max_pool_backward": _max_pool_backward,
+    "_avg_pool_backward": _avg_pool_backward,
+}
