@@ -282,7 +282,7 @@ def _batch_norm(input: Any, training: bool, eps: float, weight: Any, bias: Any, 
             mean /= count
             var /= count
             var -= mean * mean
-            np.maximum(var, 0, var)
+            np.maximum(var, 0, out=var)
     else:
         mean, var = mean.astype(np.float64), var.astype(np.float64)
     scale = 1 / np.sqrt(var + eps)
