@@ -116,6 +116,8 @@ def clone(input: Tensor, *, memory_format: MemoryFormat = preserve_format) -> Te
 @composite(method=True, function=False)
 def contiguous(input: Tensor, memory_format: MemoryFormat = contiguous_format) -> Tensor:
     """Returns the tensor itself where its elements lie in this order already, else a copy where they do."""
+    if memory_format is contiguous_format and input._key.native:
+        return input if input._a.flags.c_contiguous else _row_major(input)
     if memory_format is preserve_format:
         raise RuntimeError("preserve memory format is unsupported by the contiguous operator")
     return input if _follows(input, memory_format) else _in_format(input, memory_format)

@@ -179,6 +179,14 @@ def take(input: Tensor, index: Tensor) -> Tensor:
     return _take(input, index)
 
 
+@primitive()
+def _one_hot(index: Tensor, classes: int) -> Tensor:
+    """Returns int64 zeros with one more dimension, and a one at the place along it that each index names."""
+    key = index._key
+    grid: Any = FUNCTIONS["arange"](classes, device=key.device, backend=key.backend)
+    return METHODS["to"](METHODS["unsqueeze"](index, -1) == grid, key.dtype)  # type: ignore[no-any-return]  # an entry
+
+
 # --- embeddings ------------------------------------------------------------------------------------------------------
 
 

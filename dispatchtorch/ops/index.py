@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from dispatchtorch._base.host import np
 from dispatchtorch.batching.errors import MASK, DynamicShapeError
 from dispatchtorch.dispatch.destination import fill
 from dispatchtorch.dispatch.modes import modes
@@ -21,7 +22,7 @@ from dispatchtorch.ops.view import Ints, named, reshape
 from dispatchtorch.tensor.sizes import broadcast_shapes
 from dispatchtorch.tensor.tensor import Tensor, cell_of, read
 
-__all__ = ["BOUNDS", "index_by", "int_index", "mask_positions", "masked_select", "nonzero", "put_by", "within"]
+__all__ = ["BOUNDS", "extent", "index_by", "int_index", "mask_positions", "masked_select", "nonzero", "put_by", "within"]
 
 BOUNDS = "index {{index}} is out of bounds for dimension {dim} with size {{size}}"
 BYTE_WARNING = "indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead."
@@ -57,6 +58,21 @@ def _index_put(input: Tensor, indices: Sequence[Tensor], values: Tensor, dims: I
     ...
 
 
+def _index_mask_backward(g: Tensor, mask: Tensor, shape: Ints, dim: int) -> Tensor:
+    dims = tuple(range(dim, dim + len(mask._a.shape)))
+    return _index_backward(g, METHODS["unbind"](_nonzero(mask), 0), shape, dims)
+
+
+@primitive(
+    grad={"input": lambda g, mask, input_shape, dim: _index_mask_backward(g, mask, input_shape, dim)},
+    node="IndexBackward0",
+)
+def _index_mask(input: Tensor, mask: Tensor, dim: int) -> Tensor:
+    """Returns the elements where a mask over the dims from ``dim`` on holds."""
+    dims = tuple(range(dim, dim + len(mask._a.shape)))
+    return _index(input, METHODS["unbind"](_nonzero(mask), 0), dims)
+
+
 @primitive()
 def _nonzero(input: Tensor) -> Tensor:
     """Returns the positions of what is not zero, one a column."""
@@ -75,16 +91,22 @@ def within(
 
     Only for indices whose values can be looked at: not in somebody's trace, nor on an accelerator, which never raises.
     """
+    found = extent(index)
+    if found is not None and (found[1] >= size or found[0] < (-size if negative else 0)):
+        low, high = found
+        raise error(message.format(index=high if high >= size else low, size=size))
+
+
+def extent(index: Tensor) -> tuple[int, int] | None:
+    """Returns the least and the largest index; None where there is none or nobody can look."""
     key = index._key
     if key.device.type != "cpu" or not index._a.size:
-        return
+        return None
     try:
         host = key.backend.to_host(read(index))
     except TypeError:  # a traced value
-        return
-    low, high = int(host.min()), int(host.max())
-    if high >= size or low < (-size if negative else 0):
-        raise error(message.format(index=high if high >= size else low, size=size))
+        return None
+    return int(np.minimum.reduce(host, None)), int(np.maximum.reduce(host, None))
 
 
 def int_index(index: Tensor, op: str) -> None:
@@ -148,6 +170,14 @@ def _check_place(t: Tensor, dim: int, index: Tensor) -> None:
 
 def index_by(t: Tensor, spec: dict[int, Tensor]) -> Tensor:
     """Returns the elements of ``t`` at index tensors, given by dimension."""
+    if len(spec) == 1:
+        ((dim, mask),) = spec.items()
+        if mask._key.dtype.name == "bool" and mask._a.shape and mask._key.backend is t._key.backend:
+            mask_positions(t, dim, mask, check=True)
+            try:
+                return _index_mask(t, mask, dim)
+            except DynamicShapeError:
+                raise RuntimeError(MASK) from None
     indices, dims = _resolved(t, spec, late=True)
     try:
         return _index(t, indices, dims)

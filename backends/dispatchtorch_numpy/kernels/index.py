@@ -1,4 +1,4 @@
-"""Indexing and joining in numpy: results row-major as torch's are, gradients of rows summed without `ufunc.at`."""
+"""Indexing in numpy: results row-major as torch's are, positions of a mask found in flat memory."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ __all__ = ["KERNELS"]
 Array = np.ndarray[Any, Any]
 Ints = tuple[int, ...]
 
+_BLOCK: Final = 1 << 15  # elements of a mask at a time
+
 
 @bare
 def _index(a: Array, indices: Sequence[Array], dims: Ints) -> Array:
@@ -29,30 +31,6 @@ def _index(a: Array, indices: Sequence[Array], dims: Ints) -> Array:
 @bare
 def _index_select(a: Array, dim: int, index: Array) -> Array:
     return a.take(index, axis=dim)
-
-
-@bare
-def _gather(a: Array, dim: int, index: Array) -> Array:
-    where: Any = tuple(
-        [
-            index if d == dim else np.arange(n).reshape((1,) * d + (n,) + (1,) * (index.ndim - d - 1))
-            for d, n in enumerate(index.shape)
-        ]
-    )
-    return np.ascontiguousarray(a[where])
-
-
-@bare
-def _cat(arrays: Sequence[Array], dim: int) -> Array:
-    out = np.concatenate(arrays, axis=dim)
-    return out if out.flags.c_contiguous else np.ascontiguousarray(out)
-
-
-@bare
-def _stack(arrays: Sequence[Array], dim: int) -> Array:
-    first = arrays[0]
-    out = np.empty((*first.shape[:dim], len(arrays), *first.shape[dim:]), first.dtype)
-    return np.stack(arrays, axis=dim, out=out)
 
 
 @bare
@@ -75,43 +53,38 @@ def _slice_backward(g: Array, shape: Ints, dim: int, start: int | None, stop: in
     return out
 
 
-def _add_rows(out: Array, index: Array, rows: Array) -> None:
-    """Adds each row of ``rows`` to the row of ``out`` that ``index`` names; sorted, so that runs are summed at once."""
-    if index.size <= 32 or rows[0].size < 4:
-        np.add.at(out, index, rows)
-        return
-    order = np.argsort(index, kind="stable")
-    places = index[order]
-    starts = np.flatnonzero(np.concatenate(([True], places[1:] != places[:-1])))
-    out[places[starts]] += np.add.reduceat(rows[order], starts, axis=0)
-
-
-def _index_backward(g: Array, indices: Sequence[Array], shape: Ints, dims: Ints) -> Array:
-    out = np.zeros(shape, g.dtype)
-    if dims == (0,) and len(shape) > 1 and g.size:
-        index = indices[0].reshape(-1)
-        _add_rows(out, index % shape[0], g.reshape(index.size, *shape[1:]))
-        return out
-    where: list[Any] = [slice(None)] * len(shape)
-    for dim, index in zip(dims, indices, strict=True):
-        where[dim] = index
-    at: Any = tuple(where)
-    np.add.at(out, at, g)
+@bare
+def _nonzero(a: Array) -> Array:
+    holds = a if a.dtype == bool else a != 0
+    if a.ndim < 2:
+        return np.flatnonzero(holds).reshape(1, -1) if a.ndim else np.zeros((0, int(bool(holds))), np.int64)
+    flat = np.flatnonzero(holds)
+    out = np.empty((a.ndim, flat.size), np.int64)
+    for dim in range(a.ndim - 1, 0, -1):
+        above = np.floor_divide(flat, max(a.shape[dim], 1), out=out[dim - 1])
+        np.subtract(flat, np.multiply(above, a.shape[dim]), out=out[dim])  # `flat` may be that row
+        flat = above
     return out
 
 
-def _index_add(a: Array, dim: int, index: Array, source: Array) -> Array:
-    out = a.copy()
-    if dim == 0 and index.size and a.ndim > 1 and a.size:
-        _add_rows(out, index % a.shape[0], source)
-    else:
-        where: Any = (*(slice(None),) * dim, index)
-        np.add.at(out, where, source)
+@bare
+def _index_mask(a: Array, mask: Array, dim: int) -> Array:
+    shape, ndim = a.shape, mask.ndim
+    if ndim < a.ndim:
+        places = np.flatnonzero(mask)
+        return a.reshape(*shape[:dim], mask.size, *shape[dim + ndim :]).take(places, axis=dim)
+    holds, flat = mask.reshape(-1), a.reshape(-1)
+    out = np.empty(np.count_nonzero(holds), a.dtype)
+    begin = 0
+    for start in range(0, flat.size, _BLOCK):
+        places = np.flatnonzero(holds[start : start + _BLOCK])
+        end = begin + places.size
+        flat[start : start + _BLOCK].take(places, mode="wrap", out=out[begin:end])
+        begin = end
     return out
 
 
 _ALL: Final = (
-    *(_index, _index_select, _gather, _cat, _stack, _unsafe_view, _select_backward, _slice_backward),
-    *(_index_backward, _index_add),
+    *(_index, _index_select, _unsafe_view, _select_backward, _slice_backward, _nonzero, _index_mask),
 )
 KERNELS: Final[dict[str, Kernel]] = {kernel.__name__: kernel for kernel in _ALL}

@@ -9,6 +9,8 @@ from dispatchtorch.autograd.grad_mode import no_grad
 from dispatchtorch.dispatch.table import FUNCTIONS, with_out
 from dispatchtorch.ops import bags
 from dispatchtorch.ops.distances import bilinear
+from dispatchtorch.ops.gather import _one_hot
+from dispatchtorch.ops.index import extent
 from dispatchtorch.ops.matmul import _linear
 from dispatchtorch.tensor.tensor import Tensor
 
@@ -135,14 +137,13 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
         if num_classes <= 0:
             raise RuntimeError("Can not infer total number of classes from empty tensor.")
         return tensor.new_zeros((*tensor.shape, num_classes))
-    if int(tensor.min()) < 0:
+    low, top = extent(tensor) or (int(tensor.min()), int(tensor.max()))
+    if low < 0:
         raise RuntimeError("Class values must be non-negative.")
-    top = int(tensor.max())
     if num_classes == -1:
         num_classes = top + 1
     elif num_classes < 1:
         raise RuntimeError("num_classes should be positive")
     elif top >= num_classes:
         raise RuntimeError("Class values must be smaller than num_classes.")
-    grid: Any = FUNCTIONS["arange"](num_classes, device=tensor.device)
-    return (tensor.unsqueeze(-1) == grid).to(tensor.dtype)  # type: ignore[no-any-return]  # a method of the table
+    return _one_hot(tensor, num_classes)

@@ -1,0 +1,189 @@
+"""Copies in another arrangement: joined, repeated, flipped, rolled, cut to a triangle, transposed.
+
+Rows of equal length move as one item each (a void type of their size), which numpy copies with one call of `memcpy`
+where a row of floats starts a loop.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, Final
+
+import numpy as np
+
+from dispatchtorch.plugin import Kernel
+from dispatchtorch_numpy.kernels.bare import bare
+
+__all__ = ["KERNELS"]
+
+Array = np.ndarray[Any, Any]
+Ints = tuple[int, ...]
+
+_ITEM: Final = range(64, 1 << 14)  # bytes of a row that is worth moving as one item
+_PATCH: Final = 64  # a triangle's diagonal is cut out of squares of this size
+
+
+@lru_cache(maxsize=256)
+def _item(size: int) -> Any:
+    return np.dtype((np.void, size))
+
+
+def _joined(arrays: Sequence[Array], out: Array, lead: int) -> Array:
+    """Writes the arrays side by side into ``out``, each row of theirs one of ``lead`` pieces."""
+    rows = out.reshape(lead, -1)
+    width = rows.shape[1] // len(arrays) * out.itemsize
+    if width in _ITEM and all([a.size == arrays[0].size and a.flags.c_contiguous for a in arrays]):
+        item = _item(width)
+        places = rows.view(item)
+        for i, a in enumerate(arrays):
+            places[:, i] = a.reshape(lead, -1).view(item)[:, 0]
+        return out
+    start = 0
+    for a in arrays:
+        part = a.reshape(lead, -1)
+        end = start + part.shape[1]
+        rows[:, start:end] = part
+        start = end
+    return out
+
+
+@bare
+def _cat(arrays: Sequence[Array], dim: int) -> Array:
+    first = arrays[0]
+    if not dim or first.size < 256 or first.ndim < 2:
+        out = np.concatenate(arrays, axis=dim)
+        return out if out.flags.c_contiguous else np.ascontiguousarray(out)
+    shape, sizes = first.shape, 0
+    for a in arrays:
+        if a.shape[:dim] != shape[:dim] or a.shape[dim + 1 :] != shape[dim + 1 :] or a.dtype != first.dtype:
+            return np.concatenate(arrays, axis=dim)  # which says what does not fit
+        sizes += a.shape[dim]
+    out = np.empty((*shape[:dim], sizes, *shape[dim + 1 :]), first.dtype)
+    return _joined(arrays, out, math.prod(shape[:dim]))
+
+
+@bare
+def _stack(arrays: Sequence[Array], dim: int) -> Array:
+    first = arrays[0]
+    out = np.empty((*first.shape[:dim], len(arrays), *first.shape[dim:]), first.dtype)
+    if not first.size:
+        return out
+    if dim:
+        return _joined(arrays, out, math.prod(first.shape[:dim]))
+    for i, a in enumerate(arrays):
+        out[i] = a
+    return out
+
+
+@bare
+def _repeat(a: Array, repeats: Ints) -> Array:
+    if not repeats:
+        return a.copy()
+    lead = len(repeats) - a.ndim
+    shape = (1,) * lead + a.shape
+    out = np.empty(tuple([n * r for n, r in zip(shape, repeats, strict=True)]), a.dtype)
+    if not out.size:
+        return out
+    last = a.shape[-1] * a.itemsize if a.ndim else 0
+    if last in _ITEM and a.flags.c_contiguous:
+        item = _item(last)
+        whole, part = out.view(item), a.view(item)
+        shape = (*shape[:-1], 1)
+    else:
+        whole, part = out, a
+    apart: list[int] = []
+    single: list[int] = []
+    for n, times in zip(shape, repeats, strict=True):
+        apart += (times, n)
+        single += (1, n)
+    whole.reshape(apart)[...] = part.reshape(single)
+    return out
+
+
+@bare
+def _flip(a: Array, dims: Ints) -> Array:
+    if not dims or not a.ndim:
+        return a.copy()
+    turned = a[tuple([slice(None, None, -1) if d in dims else slice(None) for d in range(a.ndim)])]
+    return turned.copy()
+
+
+@bare
+def _roll(a: Array, shifts: Ints, dims: Ints) -> Array:
+    if not a.size or not a.ndim:
+        return a.copy()
+    if not dims:
+        return _rolled(a.reshape(-1), shifts[0], 0).reshape(a.shape)
+    for shift, dim in zip(shifts, dims, strict=True):
+        a = _rolled(a, shift, dim)
+    return a
+
+
+def _rolled(a: Array, shift: int, dim: int) -> Array:
+    size = a.shape[dim]
+    cut = size - shift % size
+    out = np.empty(a.shape, a.dtype)
+    before = (slice(None),) * dim
+    out[(*before, slice(size - cut, None))] = a[(*before, slice(None, cut))]
+    out[(*before, slice(None, size - cut))] = a[(*before, slice(cut, None))]
+    return out
+
+
+@lru_cache(maxsize=32)
+def _above(rows: int, columns: int, offset: int) -> Array:
+    """Returns where a matrix lies above a diagonal."""
+    return np.arange(columns) > np.arange(rows)[:, None] + offset
+
+
+def _cleared(out: Array, offset: int, upper: bool) -> None:
+    """Writes zeros above the diagonal, or with ``upper`` below it, of matrices in the last two dims."""
+    rows, columns = out.shape[-2:]
+    begin, end = max(0, 1 - offset) if upper else 0, min(rows, max(0, columns - offset))
+    if upper:
+        out[..., end:, :] = 0
+    for start in range(begin, end, _PATCH):
+        part = out[..., start : min(start + _PATCH, end), :]
+        first = start + offset  # the diagonal's column in the first of these rows
+        left, right = max(first, 0), max(first + part.shape[-2], 0)
+        if upper:
+            part[..., :left] = 0
+        else:
+            part[..., right:] = 0
+        if left < right:
+            square = part[..., left:right]
+            above = _above(*square.shape[-2:], first - left - upper)
+            np.copyto(square, 0, where=~above if upper else above)
+
+
+@bare
+def _tril(a: Array, offset: int) -> Array:
+    out = a.copy()
+    _cleared(out, offset, False)
+    return out
+
+
+@bare
+def _triu(a: Array, offset: int) -> Array:
+    out = a.copy()
+    _cleared(out, offset, True)
+    return out
+
+
+@bare
+def _row_major(a: Array) -> Array:
+    return a.copy()
+
+
+@bare
+def _one_hot(index: Array, classes: int) -> Array:
+    out = np.zeros((*index.shape, classes), np.int64)
+    places = np.arange(0, out.size, classes)
+    places += index.reshape(-1)
+    out.reshape(-1)[places] = 1
+    return out
+
+
+_ALL: Final = (_cat, _stack, _repeat, _flip, _roll, _tril, _triu, _one_hot)
+KERNELS: Final[dict[str, Kernel]] = {kernel.__name__: kernel for kernel in _ALL}
