@@ -91,14 +91,17 @@ def within(
 
     Only for indices whose values can be looked at: not in somebody's trace, nor on an accelerator, which never raises.
     """
-    found = extent(index)
+    found = extent(index, below=0 if negative else size)
     if found is not None and (found[1] >= size or found[0] < (-size if negative else 0)):
         low, high = found
         raise error(message.format(index=high if high >= size else low, size=size))
 
 
-def extent(index: Tensor) -> tuple[int, int] | None:
-    """Returns the least and the largest index; None where there is none or nobody can look."""
+def extent(index: Tensor, *, below: int = 0) -> tuple[int, int] | None:
+    """Returns the least and the largest index; None where there is none or nobody can look.
+
+    ``below``: None also where all are from 0 to under this number, which one look at the bits tells.
+    """
     key = index._key
     if key.device.type != "cpu" or not index._a.size:
         return None
@@ -106,6 +109,8 @@ def extent(index: Tensor) -> tuple[int, int] | None:
         host = key.backend.to_host(read(index))
     except TypeError:  # a traced value
         return None
+    if below and host.dtype == np.int64 and np.maximum.reduce(host.view(np.uint64), None) < below:
+        return None  # a negative number has the highest bit
     return int(np.minimum.reduce(host, None)), int(np.maximum.reduce(host, None))
 
 

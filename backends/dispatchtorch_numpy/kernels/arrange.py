@@ -22,7 +22,7 @@ Array = np.ndarray[Any, Any]
 Ints = tuple[int, ...]
 
 _ITEM: Final = range(64, 1 << 14)  # bytes of a row that is worth moving as one item
-_PATCH: Final = 64  # a triangle's diagonal is cut out of squares of this size
+_PATCH: Final = 64  # the width of strips that are transposed, of squares that a triangle's diagonal is cut out of
 
 
 @lru_cache(maxsize=256)
@@ -177,6 +177,16 @@ def _row_major(a: Array) -> Array:
 
 
 @bare
+def _row_major(a: Array) -> Array:
+    if a.ndim < 2 or a.size < _PATCH * _PATCH or a.strides[-2] != a.itemsize:
+        return a.copy()
+    out = np.empty(a.shape, a.dtype)  # transposed: in strips that stay in the cache while they are read across
+    for start in range(0, a.shape[-1], _PATCH):
+        out[..., start : start + _PATCH] = a[..., start : start + _PATCH]
+    return out
+
+
+@bare
 def _one_hot(index: Array, classes: int) -> Array:
     out = np.zeros((*index.shape, classes), np.int64)
     places = np.arange(0, out.size, classes)
@@ -185,5 +195,5 @@ def _one_hot(index: Array, classes: int) -> Array:
     return out
 
 
-_ALL: Final = (_cat, _stack, _repeat, _flip, _roll, _tril, _triu, _one_hot)
+_ALL: Final = (_cat, _stack, _repeat, _flip, _roll, _tril, _triu, _row_major, _one_hot)
 KERNELS: Final[dict[str, Kernel]] = {kernel.__name__: kernel for kernel in _ALL}

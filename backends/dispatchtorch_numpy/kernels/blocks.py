@@ -12,7 +12,7 @@ import numpy as np
 
 __all__ = ["BLOCK", "blocked", "scratch_blocked"]
 
-BLOCK: Final = 1 << 14  # elements; four float32 buffers of it fit the second-level cache
+BLOCK: Final = 1 << 15  # elements; four float32 buffers of it fit the second-level cache
 Body = Callable[..., None]
 
 

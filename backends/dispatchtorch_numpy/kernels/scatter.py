@@ -21,11 +21,11 @@ __all__ = ["KERNELS", "add_rows"]
 Array = np.ndarray[Any, Any]
 Ints = tuple[int, ...]
 
-_BLOCK: Final = 8192  # positions at a time
+_BLOCK: Final = 1 << 15  # positions at a time
 _ROUNDS: Final = 12  # of rows that differ, until what is left is added one by one
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=8)
 def _starts(rows: int, width: int, step: int) -> Array:
     """Returns, for so many rows of positions, where each row starts."""
     return np.ascontiguousarray(np.broadcast_to(np.arange(rows)[:, None] * step, (rows, width)))
