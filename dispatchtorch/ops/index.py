@@ -22,7 +22,17 @@ from dispatchtorch.ops.view import Ints, named, reshape
 from dispatchtorch.tensor.sizes import broadcast_shapes
 from dispatchtorch.tensor.tensor import Tensor, cell_of, read
 
-__all__ = ["BOUNDS", "extent", "index_by", "int_index", "mask_positions", "masked_select", "nonzero", "put_by", "within"]
+__all__ = [
+    "BOUNDS",
+    "extent",
+    "index_by",
+    "int_index",
+    "mask_positions",
+    "masked_select",
+    "nonzero",
+    "put_by",
+    "within",
+]
 
 BOUNDS = "index {{index}} is out of bounds for dimension {dim} with size {{size}}"
 BYTE_WARNING = "indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead."

@@ -34,7 +34,7 @@ def _joined(arrays: Sequence[Array], out: Array, lead: int) -> Array:
     """Writes the arrays side by side into ``out``, each row of theirs one of ``lead`` pieces."""
     rows = out.reshape(lead, -1)
     width = rows.shape[1] // len(arrays) * out.itemsize
-    if width in _ITEM and all([a.size == arrays[0].size and a.flags.c_contiguous for a in arrays]):
+    if width in _ITEM and all(a.size == arrays[0].size and a.flags.c_contiguous for a in arrays):
         item = _item(width)
         places = rows.view(item)
         for i, a in enumerate(arrays):
@@ -154,7 +154,7 @@ def _cleared(out: Array, offset: int, upper: bool) -> None:
         if left < right:
             square = part[..., left:right]
             above = _above(*square.shape[-2:], first - left - upper)
-            np.copyto(square, 0, where=~above if upper else above)
+            np.copyto(square, out.dtype.type(0), where=~above if upper else above)
 
 
 @bare
@@ -169,11 +169,6 @@ def _triu(a: Array, offset: int) -> Array:
     out = a.copy()
     _cleared(out, offset, True)
     return out
-
-
-@bare
-def _row_major(a: Array) -> Array:
-    return a.copy()
 
 
 @bare

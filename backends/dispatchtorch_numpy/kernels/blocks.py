@@ -6,14 +6,21 @@ A fresh large temporary costs more than the arithmetic on it; a chain over block
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
 
-__all__ = ["BLOCK", "blocked", "scratch_blocked"]
+__all__ = ["BLOCK", "blocked", "numbers", "scratch_blocked"]
 
 BLOCK: Final = 1 << 15  # elements; four float32 buffers of it fit the second-level cache
 Body = Callable[..., None]
+
+
+@lru_cache(maxsize=256)
+def numbers(dtype: Any, *values: float) -> tuple[Any, ...]:
+    """Returns numbers as 0-dimensional arrays: a ufunc spends as long on a Python float as on a thousand elements."""
+    return tuple([np.array(value, dtype) for value in values])
 
 
 def _flat(arrays: tuple[Any, ...]) -> bool:

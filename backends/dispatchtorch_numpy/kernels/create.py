@@ -54,10 +54,4 @@ def _clone(a: Any) -> Any:
     return a.copy("C" if 0 in a.strides else "K")
 
 
-@bare
-def _row_major(a: Any) -> Any:
-    """Returns a copy in C order."""
-    return a.copy()
-
-
-KERNELS: Final = {"_full": _full, "_arange": _arange, "_cast": _cast, "_clone": _clone, "_row_major": _row_major}
+KERNELS: Final = {"_full": _full, "_arange": _arange, "_cast": _cast, "_clone": _clone}

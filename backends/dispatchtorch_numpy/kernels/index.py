@@ -84,7 +84,5 @@ def _index_mask(a: Array, mask: Array, dim: int) -> Array:
     return out
 
 
-_ALL: Final = (
-    *(_index, _index_select, _unsafe_view, _select_backward, _slice_backward, _nonzero, _index_mask),
-)
+_ALL: Final = (*(_index, _index_select, _unsafe_view, _select_backward, _slice_backward, _nonzero, _index_mask),)
 KERNELS: Final[dict[str, Kernel]] = {kernel.__name__: kernel for kernel in _ALL}

@@ -6,7 +6,6 @@ What may warn (a division by 0 that is to be inf) is hidden by the backend's fil
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -14,7 +13,7 @@ from numpy._core.umath import clip as _clip  # type: ignore[attr-defined]  # not
 
 from dispatchtorch.plugin.numpylike.special import erf as exact_erf
 from dispatchtorch_numpy.kernels.bare import bare
-from dispatchtorch_numpy.kernels.blocks import blocked, scratch_blocked
+from dispatchtorch_numpy.kernels.blocks import blocked, numbers, scratch_blocked
 from dispatchtorch_numpy.kernels.halves import in_float32, truncated_division
 
 __all__ = ["KERNELS"]
@@ -23,7 +22,7 @@ _FLOAT32: Final = np.dtype(np.float32)
 _ARRAY: Final = np.ndarray
 _SMALL: Final = 1024
 
-# erf(x / sqrt(2)) is the tanh of x B (x^2 + A + G / (x^2 + C + D / (x^2 + E))) to 1.1e-7: a fit to 40-digit values, least
+# erf(x / sqrt(2)) is the tanh of x B (x^2 + A + G / (x^2 + C + D / (x^2 + E))) to 1.1e-7: a fit to 40 digits, least
 # in its largest error. numpy's float32 tanh is vectorised, and steps with a number cost half of steps with an array.
 _BELL_ARGUMENT: Final = (
     65.23506754925278, -146.9692615823749, -23.606256254461425, 1383.4215449118192, 45.323225833241025,
@@ -38,12 +37,6 @@ _LAST_SQUARE: Final = 11.0
 _ROOT_HALF: Final = math.sqrt(0.5)
 _BELL: Final = 1 / math.sqrt(2 * math.pi)
 _BETA, _KAPPA = math.sqrt(2 / math.pi), 0.044715
-
-
-@lru_cache(maxsize=64)
-def _numbers(dtype: Any, *values: float) -> tuple[Any, ...]:
-    """Returns numbers as 0-dimensional arrays: a ufunc spends as long on a Python float as on a thousand elements."""
-    return tuple([np.array(value, dtype) for value in values])
 
 
 def _horner(coefficients: tuple[float, ...], x: Any, out: Any) -> None:
@@ -67,7 +60,7 @@ def _erf(a: Any, out: Any, s: Any) -> None:
 
 def _one_and_exp_of_minus(a: Any, out: Any) -> Any:
     """Writes ``1 + exp(-a)`` into ``out``; returns 1."""
-    one, two = _numbers(out.dtype, 1, 2)
+    one, two = numbers(out.dtype, 1, 2)
     np.negative(a, out)
     if out.dtype is _FLOAT32:
         np.expm1(out, out)  # the quicker of the two, and as exact here: where it is near -1 the sum is near 1
@@ -110,7 +103,7 @@ def _silu_backward(g: Any, a: Any, out: Any, s: Any) -> None:
 
 
 def _gelu_exact(a: Any, out: Any, s: Any) -> None:
-    one, half = _numbers(out.dtype, 1, 0.5)
+    one, half = numbers(out.dtype, 1, 0.5)
     if out.dtype is _FLOAT32:
         _bell(a, out, s)
     else:
@@ -123,7 +116,7 @@ def _gelu_exact(a: Any, out: Any, s: Any) -> None:
 
 def _bell(a: Any, out: Any, s: Any) -> None:
     """Writes ``erf(a / sqrt(2))`` of float32 into ``out``, without an end: tanh is 1 where the argument is infinite."""
-    above, upper, middle, lower, below, scale = _numbers(_FLOAT32, *_BELL_ARGUMENT)
+    above, upper, middle, lower, below, scale = numbers(_FLOAT32, *_BELL_ARGUMENT)
     np.square(a, s)
     np.add(s, below, out)
     np.divide(lower, out, out)
@@ -138,7 +131,7 @@ def _bell(a: Any, out: Any, s: Any) -> None:
 
 
 def _gelu_exact_backward(g: Any, a: Any, out: Any, s: Any) -> None:
-    one, half, minus, bell = _numbers(out.dtype, 1, 0.5, -0.5, _BELL)
+    one, half, minus, bell = numbers(out.dtype, 1, 0.5, -0.5, _BELL)
     if out.dtype is _FLOAT32:
         _bell(a, out, s)
     else:
@@ -156,7 +149,7 @@ def _gelu_exact_backward(g: Any, a: Any, out: Any, s: Any) -> None:
 
 
 def _gelu_tanh(a: Any, out: Any) -> None:
-    one, half, beta, cubic = _numbers(out.dtype, 1, 0.5, _BETA, _BETA * _KAPPA)
+    one, half, beta, cubic = numbers(out.dtype, 1, 0.5, _BETA, _BETA * _KAPPA)
     np.square(a, out)
     np.multiply(out, cubic, out)
     np.add(out, beta, out)
@@ -236,26 +229,6 @@ def rsqrt(a: Any) -> Any:
     """Returns reciprocal square roots."""
     out = np.sqrt(a, out=...)
     return np.reciprocal(out, out=out)
-
-
-@bare
-def addcmul(a: Any, b: Any, c: Any, value: Any) -> Any:
-    """Returns ``a + value * b * c``; half precision is rounded once, at the end."""
-    if b.dtype.itemsize == 2 and b.dtype.kind in "fV":
-        wide = np.multiply(b.astype(np.float32), np.float32(value)) * c.astype(np.float32)
-        return np.add(a.astype(np.float32), wide, out=...).astype(a.dtype)
-    out = np.multiply(b, c, out=...) if value == 1 else np.multiply((b * value).astype(b.dtype, copy=False), c, out=...)
-    return np.add(a, out, out=...)
-
-
-@bare
-def addcdiv(a: Any, b: Any, c: Any, value: Any) -> Any:
-    """Returns ``a + value * b / c``; half precision is rounded once, at the end."""
-    if b.dtype.itemsize == 2 and b.dtype.kind in "fV":
-        wide = np.multiply(b.astype(np.float32), np.float32(value)) / c.astype(np.float32)
-        return np.add(a.astype(np.float32), wide, out=...).astype(a.dtype)
-    out = np.divide(b if value == 1 else b * value, c, out=...)
-    return np.add(a, out, out=...)
 
 
 @bare
@@ -355,8 +328,6 @@ KERNELS: Final = {
     "relu": relu,
     "_clamp": clamp,
     "rsqrt": rsqrt,
-    "_addcmul": addcmul,
-    "_addcdiv": addcdiv,
     "_rsub": reverse_subtract,
     "_pow": power,
     "_pow_number": power,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, Final
+from typing import Final
 
 from dispatchtorch.autograd.grad_mode import no_grad
 from dispatchtorch.dispatch.table import FUNCTIONS, with_out
