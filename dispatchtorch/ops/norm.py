@@ -336,10 +336,10 @@ def batch_statistics(
         before, modes.grad = modes.grad, False
         try:
             if running_mean is not None:
-                running_mean.copy_(running_mean * (1 - momentum) + mean * momentum)
+                running_mean.mul_(1 - momentum).add_(mean * momentum)
             if running_var is not None:
                 unbiased = var * (count / (count - 1)) if count > 1 else var / 0.0
-                running_var.copy_(running_var * (1 - momentum) + unbiased * momentum)
+                running_var.mul_(1 - momentum).add_(unbiased * momentum)
         finally:
             modes.grad = before
     return out, mean, var

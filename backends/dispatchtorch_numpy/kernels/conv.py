@@ -142,15 +142,22 @@ def _weight(x: Any, g: Any, kernel: Ints, stride: Ints, padding: Ints, dilation:
     rows, whole = channels // groups * prod(plan.places), channels * prod(plan.places)
     size = _block(plan, whole, count)
     buffer = plan.buffer(size, channels, x.dtype, ones=False)
-    term = np.empty((size, groups, made, rows), x.dtype)
-    total = np.zeros((kernel[0], groups, made, rows), x.dtype)
+    upright = made >= 32  # BLAS is quicker then where the cotangent, and not the windows, is turned, even with a copy
+    shape = (groups, rows, made) if upright else (groups, made, rows)
+    term, total = np.empty((size, *shape), x.dtype), np.zeros((kernel[0], *shape), x.dtype)
     for start in range(0, count, size):
         images, mine = x[start : start + size], flat[start : start + size]
         here = buffer[: len(images)]
         plan.fill(here, images)
         seen = here.reshape(len(images), groups, rows, *here.shape[2:])
+        if upright:
+            mine = np.ascontiguousarray(mine.swapaxes(2, 3))
         for k, (phase, part) in enumerate(plan.views):
-            total[k] += product(mine, seen[..., phase, part].swapaxes(2, 3), term[: len(images)]).sum(0)
+            block = seen[..., phase, part]
+            pair = (block, mine) if upright else (mine, block.swapaxes(2, 3))
+            total[k] += product(*pair, term[: len(images)]).sum(0)
+    if upright:
+        total = total.swapaxes(2, 3)
     out[...] = np.moveaxis(total.reshape(kernel[0], g.shape[1], channels // groups, *kernel[1:]), 0, 2)
 
 

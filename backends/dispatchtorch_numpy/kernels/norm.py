@@ -253,10 +253,9 @@ def _channel_sums(x: Any, y: Any) -> tuple[Any, Any]:
 
 def _planes(vectors: list[Any], places: int, dtype: Any) -> list[Any]:
     """Returns numbers a channel as what an image (channels, places) is combined with; short rows are written out."""
-    columns = [v.astype(dtype)[:, None] for v in vectors]
-    if places > 512:
-        return columns
-    return [np.ascontiguousarray(np.broadcast_to(c, (len(c), places))) for c in columns]
+    if places == 1 or places > 512:
+        return [v.astype(dtype)[:, None] for v in vectors]
+    return [v.astype(dtype).repeat(places).reshape(-1, places) for v in vectors]
 
 
 def _images(x: Any) -> list[slice]:

@@ -18,7 +18,7 @@ import numpy as np
 __all__ = ["BUDGET", "Windows", "product", "windows"]
 
 Ints = tuple[int, ...]
-BUDGET: Final = 1 << 17  # elements of a buffer: it stays in the second-level cache
+BUDGET: Final = 1 << 18  # elements of a buffer: it stays in the cache
 _SMALL: Final = 10**6  # up to so many multiplications OpenBLAS does not repack its operands
 _NARROW: Final = 32  # fewer columns than this are no good to BLAS
 
