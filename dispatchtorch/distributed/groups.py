@@ -6,13 +6,13 @@ with one device of each. Must not know: what is sent.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, ClassVar, Final
 from urllib.parse import parse_qs, urlparse
 
 from dispatchtorch._base import config
+from dispatchtorch.distributed.transports import Backend, transport_of
 from dispatchtorch.plugin.meshes import MeshBackend
 from dispatchtorch.plugin.selection import expected_spec, get_backend
 from dispatchtorch.utils.data.distributed import when_asked_for_the_group
@@ -21,10 +21,12 @@ __all__ = [
     "GroupMember",
     "ProcessGroup",
     "destroy_process_group",
+    "get_backend_config",
     "get_backend_name",
     "get_global_rank",
     "get_group_rank",
     "get_node_local_rank",
+    "get_pg_count",
     "get_process_group_ranks",
     "get_rank",
     "get_world_size",
@@ -38,23 +40,24 @@ __all__ = [
     "joined_group",
     "new_group",
     "new_subgroups",
+    "new_subgroups_by_enumeration",
 ]
 
 _NOT_YET: Final = "Default process group has not been initialized, please make sure to call init_process_group."
-_NAMES: Final = ("gloo", "nccl", "ucc", "xccl")  # of torch's transports; which one is used is the library's choice
 _TIMEOUT: Final = timedelta(minutes=30)  # torch's
 
 
 class ProcessGroup:
     """Some of the processes of the world, in an order; made by `init_process_group` and `new_group`."""
 
-    _numbers: ClassVar[Any] = itertools.count()
+    made: ClassVar[int] = 0
 
     def __init__(self, ranks: tuple[int, ...], me: int, library: str, transport: str) -> None:
         self.ranks = ranks
         self.library = library  # the name of the backend that all its tensors have
         self.transport = transport
-        self.group_name = str(next(ProcessGroup._numbers))
+        self.group_name = str(ProcessGroup.made)
+        ProcessGroup.made += 1
         self._me = me
 
     def rank(self) -> int:
@@ -148,7 +151,7 @@ def init_process_group(
     """
     if _world.group is not None:
         raise ValueError("trying to initialize the default process group twice!")
-    transport = _transport(backend)
+    transport = transport_of(backend)
     if store is not None:
         raise NotImplementedError(
             "init_process_group(store=...) is not supported: processes meet through env:// or tcp://"
@@ -168,20 +171,6 @@ def init_process_group(
             )
         _world.leave = spec.join(address, world_size, rank, (timeout or _TIMEOUT).total_seconds())
     _world.group = GroupMember.WORLD = ProcessGroup(tuple(range(world_size)), rank, spec.name, transport)
-
-
-def _transport(backend: str | None) -> str:
-    if backend is None:
-        return "gloo"
-    named = [part.rpartition(":")[2] for part in str(backend).lower().split(",")]
-    if "mpi" in named:
-        raise RuntimeError(
-            "Distributed package doesn't have MPI built in. MPI is only included if you build PyTorch from source on a "
-            "host that has MPI installed."
-        )
-    if any(name not in _NAMES for name in named):
-        raise ValueError(f"unknown backend {backend!r}; of torch's there are {', '.join(_NAMES)}")
-    return named[0]
 
 
 def _place(method: str, world_size: int, rank: int) -> tuple[str, int, int]:
@@ -222,6 +211,7 @@ def destroy_process_group(group: ProcessGroup | None = None) -> None:
         return
     leave, _world.leave = _world.leave, None
     _world.group = GroupMember.WORLD = None
+    ProcessGroup.made = 0
     if leave is not None:
         leave()
 
@@ -253,7 +243,7 @@ def new_group(
         )
     if any(r < 0 or r >= world.size() for r in members):
         raise ValueError("The new group's rank should be within the world_size set by init_process_group")
-    made = ProcessGroup(tuple(members), world.rank(), world.library, _transport(backend or world.transport))
+    made = ProcessGroup(tuple(members), world.rank(), world.library, transport_of(backend or world.transport))
     return made if made.rank() >= 0 else GroupMember.NON_GROUP_MEMBER
 
 
@@ -277,6 +267,23 @@ def new_subgroups(
     return next(g for g in groups if isinstance(g, ProcessGroup)), groups
 
 
+def new_subgroups_by_enumeration(
+    ranks_per_subgroup_list: Sequence[Sequence[int]],
+    timeout: timedelta | None = None,
+    backend: str | None = None,
+    pg_options: Any = None,
+    group_desc: str | None = None,
+) -> tuple[Any, list[Any]]:
+    """Returns this process's group, None where it is in none, and all groups, of the processes that are named."""
+    if not ranks_per_subgroup_list:
+        raise ValueError("The arg 'ranks_per_subgroup_list' cannot be empty")
+    named = [rank for ranks in ranks_per_subgroup_list for rank in ranks]
+    if len(set(named)) < len(named):
+        raise ValueError(f"Rank {next(r for r in named if named.count(r) > 1)} has appeared in more than one subgroup")
+    groups = [new_group(ranks, timeout, backend) for ranks in ranks_per_subgroup_list]
+    return next((g for g in groups if isinstance(g, ProcessGroup)), None), groups
+
+
 def is_member(group: Any) -> bool:
     """Returns whether this process is in the group."""
     return group is None or (isinstance(group, ProcessGroup) and group.rank() >= 0)
@@ -292,11 +299,21 @@ def get_world_size(group: ProcessGroup | None = None) -> int:
     return joined_group(group).size() if is_member(group) else -1
 
 
-def get_backend_name(group: ProcessGroup | None = None) -> str:
+def get_backend_name(group: ProcessGroup | None = None) -> Backend:
     """Returns the name of a group's transport; `torch.distributed.get_backend`."""
     if not is_member(group):
         raise ValueError("Invalid process group specified")
-    return joined_group(group).transport
+    return Backend(joined_group(group).transport)
+
+
+def get_backend_config(group: ProcessGroup | None = None) -> str:
+    """Returns the transport of each type of device."""
+    return f"cpu:{get_backend_name(group)}"
+
+
+def get_pg_count() -> int:
+    """Returns how many groups there are that this process has made."""
+    return 0 if _world.group is None else ProcessGroup.made
 
 
 def get_process_group_ranks(group: ProcessGroup | None) -> list[int]:

@@ -6,17 +6,18 @@ from collections.abc import Sequence
 from typing import Any
 
 from dispatchtorch._base.pytree import tree_flatten, tree_map
+from dispatchtorch.autograd.function import Function
 from dispatchtorch.dispatch.table import FUNCTIONS
 from dispatchtorch.distributed.collectives import all_reduce, broadcast
 from dispatchtorch.distributed.crossing import Gathered, Spread, is_on_mesh, on_mesh, replicated
 from dispatchtorch.distributed.device_mesh import DeviceMesh
-from dispatchtorch.distributed.groups import ProcessGroup, joined_group
+from dispatchtorch.distributed.groups import ProcessGroup, is_initialized, joined_group
 from dispatchtorch.distributed.reductions import ReduceOp
 from dispatchtorch.nn.parallel.distributed import Replicas
 from dispatchtorch.plugin.selection import get_backend
 from dispatchtorch.tensor.tensor import Tensor, read
 
-__all__ = ["replicas_of"]
+__all__ = ["replicas_of", "sums_of"]
 
 
 class InProcesses:
@@ -102,6 +103,31 @@ class OnDevices:
         if any(is_on_mesh(value) for value in tree_flatten(inputs)[0]):
             return outputs
         return tree_map(lambda value: Gathered.apply(value) if is_on_mesh(value) else value, outputs)
+
+
+class _Summed(Function):
+    """The sum of a tensor over all processes of a group; so is its gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, t: Tensor, group: ProcessGroup) -> Tensor:
+        """Returns the sum."""
+        ctx.group = group
+        out = t.detach().clone()
+        all_reduce(out, group=group)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        """Returns the sum of the gradients."""
+        return _Summed.apply(grads[0], ctx.group), None
+
+
+def sums_of(group: Any) -> Any:
+    """Returns what adds up tensors of a group's processes, with a gradient; None where there is one process."""
+    if not is_initialized() or joined_group(group).size() == 1:
+        return None
+    found = joined_group(group)
+    return lambda t: _Summed.apply(t, found)
 
 
 def replicas_of(group: Any, mesh: Any) -> Replicas:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from dispatchtorch._base.dtypes import int64
+from dispatchtorch.autograd.grad_mode import no_grad
+from dispatchtorch.dispatch.table import FUNCTIONS
 from dispatchtorch.nn import init
 from dispatchtorch.nn.factory import empty_parameter, filled
 from dispatchtorch.nn.functional import normalization as F
@@ -103,16 +106,13 @@ class _BatchNorm(_NormBase):
                 momentum = 1.0 / float(self.num_batches_tracked)
         batch = self.training or (self.running_mean is None and self.running_var is None)
         keep = not self.training or self.track_running_stats
-        return F.batch_norm(
-            input,
-            self.running_mean if keep else None,
-            self.running_var if keep else None,
-            self.weight,
-            self.bias,
-            batch,
-            momentum,
-            self.eps,
-        )
+        means, variances = (self.running_mean, self.running_var) if keep else (None, None)
+        return self._normalized(input, means, variances, batch, momentum)
+
+    def _normalized(
+        self, input: Tensor, means: Tensor | None, variances: Tensor | None, batch: bool, momentum: float
+    ) -> Tensor:
+        return F.batch_norm(input, means, variances, self.weight, self.bias, batch, momentum, self.eps)
 
 
 class BatchNorm1d(_BatchNorm):
@@ -139,8 +139,18 @@ class BatchNorm3d(_BatchNorm):
             raise ValueError(f"expected 5D input (got {input.dim()}D input)")
 
 
+Summing = Callable[[Tensor], Tensor]
+_answer: Callable[[Any], Summing | None] | None = None
+
+
+def when_asked_for_sums(answer: Callable[[Any], Summing | None]) -> None:
+    """Says who adds up tensors of a group's processes, None for a group of one; rooms above this one call it."""
+    global _answer
+    _answer = answer
+
+
 class SyncBatchNorm(_BatchNorm):
-    """Batch norm over all processes; here there is one."""
+    """Batch norm over the batches of all processes of a group, those of the world for None."""
 
     def __init__(
         self,
@@ -157,6 +167,32 @@ class SyncBatchNorm(_BatchNorm):
     ) -> None:
         super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
         self.process_group = process_group
+
+    def _normalized(
+        self, input: Tensor, means: Tensor | None, variances: Tensor | None, batch: bool, momentum: float
+    ) -> Tensor:
+        summed = _answer(self.process_group) if _answer is not None and batch and self.training else None
+        if summed is None:
+            return super()._normalized(input, means, variances, batch, momentum)
+        dims = [dim for dim in range(input.dim()) if dim != 1]
+        spread = [1, -1, *(1,) * (input.dim() - 2)]
+        wide = input if input.dtype.itemsize >= 4 else input.float()
+        own = wide.sum(dims)
+        totals = summed(FUNCTIONS["cat"]([own, own.new_full((1,), input.numel() // input.size(1))]))
+        count = totals[-1].detach()
+        mean = totals[:-1] / count
+        centred = wide - mean.reshape(spread)
+        variance = summed(centred.square().sum(dims)) / count
+        with no_grad():
+            for running, value in ((means, mean), (variances, variance * count / (count - 1))):
+                if running is not None:
+                    running.lerp_(value.to(running.dtype), momentum)
+        out = centred * (variance + self.eps).rsqrt().reshape(spread)
+        if self.weight is not None:
+            out = out * self.weight.reshape(spread)
+        if self.bias is not None:
+            out = out + self.bias.reshape(spread)
+        return out.to(input.dtype)
 
     def _check_input_dim(self, input: Tensor) -> None:
         if input.dim() < 2:

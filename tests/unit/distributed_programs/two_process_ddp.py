@@ -24,6 +24,22 @@ def check_ddp():
     same(found, EXPECTED)
 
 
+def check_batch_norm_over_both():
+    def kind():
+        return nn.Sequential(nn.Linear(8, 4, bias=False), nn.BatchNorm1d(4), nn.Linear(4, 4))
+
+    plain = made(kind)
+    expected = losses(plain, X, Y, steps=3)
+    model = nn.SyncBatchNorm.convert_sync_batchnorm(made(kind))
+    model = nn.parallel.DistributedDataParallel(model, broadcast_buffers=False)
+    found = losses(model, X[4 * ME : 4 * ME + 4], Y[4 * ME : 4 * ME + 4], steps=3)
+    for loss in found:
+        dist.all_reduce(loss, dist.ReduceOp.AVG)
+    same(found, expected)
+    for name, buffer in plain.named_buffers():
+        assert torch.allclose(model.module.get_buffer(name), buffer, atol=1e-5), name
+
+
 def check_ddp_accumulates_without_sync():
     x, y = X[4 * ME : 4 * ME + 4], Y[4 * ME : 4 * ME + 4]
     plain = made(Perceptron)
