@@ -55,31 +55,37 @@ def make_inplace(op: Op) -> Callable[..., Any]:
     op.inplace_plans = plans
     binary = op.pointwise and op.kinds == (TENSOR, TENSOR)
 
-    def entry(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    def written(input: Tensor, other: Any) -> Tensor:
+        kind = type(other)
+        is_tensor = kind is Tensor or kind is Parameter
+        pair = (input._key, other._key if is_tensor else kind)
+        kernel = plans.get(pair)
+        if kernel is None:
+            kernel = plans[pair] = _fast_kernel(op, pair)
+        if kernel is False:
+            return inplace(op, (input, other))
+        a = input._a
+        try:
+            kernel(a, other._a if is_tensor else other, a)
+        except (ValueError, RuntimeWarning, OverflowError, TypeError):
+            return inplace(op, (input, other))
+        cell = input._cell
+        if cell is None:
+            cell = input._cell = Cell()
+        cell.version += 1
+        return input
+
+    def general_entry(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         if binary and len(args) == 1 and not kwargs:
-            other = args[0]
-            kind = type(other)
-            pair = (input._key, other._key if kind is Tensor or kind is Parameter else kind)
-            kernel = plans.get(pair)
-            if kernel is None:
-                kernel = plans[pair] = _fast_kernel(op, pair)
-            if kernel is not False:
-                try:
-                    kernel(input._a, other if isinstance(pair[1], type) else other._a, input._a)
-                except (ValueError, RuntimeWarning, OverflowError, TypeError):
-                    return inplace(op, (input, other))
-                cell = input._cell
-                if cell is None:
-                    cell = input._cell = Cell()
-                cell.version += 1
-                return input
+            return written(input, args[0])
         full = (input, *args) if not kwargs and len(args) + 1 == op.arity else op.bind_arguments((input, *args), kwargs)
         return inplace(op, full)
 
+    entry: Any = written if binary and op.params == ("input", "other") else general_entry
     entry.__name__ = entry.__qualname__ = op.name + "_"
     entry.__doc__ = f"Writes the result of `{op.name}` into the tensor and returns it.\n\n{op.doc}"
-    entry.op = op  # type: ignore[attr-defined]  # an entry is a function that knows its op
-    return entry
+    entry.op = op
+    return entry  # type: ignore[no-any-return]  # one of the functions above
 
 
 def _fast_kernel(op: Op, pair: tuple[Any, Any]) -> Any:

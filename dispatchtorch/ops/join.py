@@ -79,7 +79,7 @@ def cat(tensors: Tensors, dim: int = 0, *, axis: int | None = None) -> Tensor:
     >>> torch.cat([torch.tensor([1, 2]), torch.tensor([3])])
     tensor([1, 2, 3])
     """
-    if type(tensors) in (list, tuple) and tensors and axis is None:
+    if axis is None and tensors and (type(tensors) is list or type(tensors) is tuple):
         quick = _cat_alike(tensors, dim)
         if quick is not None:
             return quick
@@ -100,19 +100,17 @@ def cat(tensors: Tensors, dim: int = 0, *, axis: int | None = None) -> Tensor:
 
 
 def _cat_alike(tensors: Tensors, dim: int) -> Tensor | None:
-    """Returns tensors of one dtype joined, with no look at what a library checks itself; None where that is not so."""
-    first = tensors[0]
-    kind = type(first)
-    if kind is not Tensor or not -first._a.ndim <= dim < first._a.ndim:
-        return None
-    ndim, dtype = first._a.ndim, first._key.dtype
-    for t in tensors:
-        if type(t) is not kind or t._a.ndim != ndim or t._key.dtype is not dtype or (ndim == 1 and not t._a.size):
-            return None
+    """Returns tensors of one key joined, with no look at what a library checks itself; None where that is not so."""
     try:
-        return _cat(tensors, dim if dim >= 0 else dim + ndim)
-    except (ValueError, TypeError):  # in torch's words, by the long way
-        return None
+        key, ndim = tensors[0]._key, tensors[0]._a.ndim
+        for t in tensors:
+            if t._key is not key:
+                return None
+        if -ndim <= dim < ndim:
+            return _cat(tensors, dim if dim >= 0 else dim + ndim)
+    except (AttributeError, ValueError, TypeError):  # in torch's words, by the long way
+        pass
+    return None
 
 
 def _check_cat(shape: Ints, t: Tensor, dim: int, given: list[Tensor]) -> None:

@@ -123,7 +123,11 @@ def sum(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: DType 
     tensor([4., 6.])
     """
     dims = None if dim is None else dims_of(dim, len(input._a.shape))
-    return _sum(input, dims, keepdim, _sum_dtype(input, dtype))
+    if dtype is None:
+        dtype = input._key.dtype
+        if dtype.category < 2:
+            dtype = int64
+    return _sum(input, dims, keepdim, dtype)
 
 
 @composite(method=True, out=True, samples=reduced_samples())

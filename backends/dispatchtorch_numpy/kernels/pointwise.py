@@ -20,6 +20,7 @@ __all__ = ["KERNELS"]
 
 _FLOAT32: Final = np.dtype(np.float32)
 _ARRAY: Final = np.ndarray
+_ZEROS: Final = {np.dtype(c): np.zeros((), c) for c in "fd"}
 _SMALL: Final = 1024
 
 # erf(x / sqrt(2)) is the tanh of x B (x^2 + A + G / (x^2 + C + D / (x^2 + E))) to 1.1e-7: a fit to 40 digits, least
@@ -206,7 +207,8 @@ def relu(a: Any) -> Any:
     """Returns the values, negative ones replaced by 0."""
     if a.size > _SMALL and a.dtype.kind == "f":
         return _clip(a, 0.0, np.inf)
-    return np.maximum(a, 0, out=...)
+    zero = _ZEROS.get(a.dtype)
+    return np.maximum(a, 0 if zero is None else zero, out=...)
 
 
 @bare

@@ -15,7 +15,7 @@ import numpy as np
 from dispatchtorch.plugin import Kernel
 from dispatchtorch_numpy.kernels.bare import bare
 
-__all__ = ["KERNELS", "total"]
+__all__ = ["KERNELS", "ones_of", "total"]
 
 BLOCK: Final = 256
 LONG: Final = 512  # elements from which a product with ones is the faster sum
@@ -49,17 +49,39 @@ def _rows(a: Any) -> Any:
     return _add(a, 1)
 
 
+_short_ones: Final[dict[Any, dict[int, Any]]] = {dtype: {} for dtype in _BLAS}
+
+
+def ones_of(n: int, dtype: Any) -> Any:
+    """Returns so many ones, at most `BLOCK`, of a dtype that BLAS has."""
+    known = _short_ones[dtype]
+    ones = known.get(n)
+    if ones is None:
+        ones = known[n] = _ONES[dtype][:n]
+    return ones
+
+
 def total(a: Any, dims: Any, keepdim: bool) -> Any:
     """Returns sums of a plain-dtype array over ``dims``; ``dims`` None means all."""
-    size = a.size
-    if size >= LONG and a.dtype in _BLAS and a.flags.c_contiguous:
+    dtype, size = a.dtype, a.size
+    if dtype in _BLAS and size and a.flags.c_contiguous:
         ndim = a.ndim
         if dims is None or len(dims) == ndim:
-            out = _rows(a.reshape(1, size)).reshape((1,) * ndim if keepdim else ())
-            return out
-        if len(dims) == 1 and dims[0] == ndim - 1 and a.shape[-1] >= 32:
-            shape = a.shape[:-1]
-            return _rows(a.reshape(-1, a.shape[-1])).reshape((*shape, 1) if keepdim else shape)
+            if size <= BLOCK:
+                out = np.asarray((a if ndim == 1 else a.reshape(-1)).dot(ones_of(size, dtype)))
+            elif size >= LONG:
+                out = _rows(a.reshape(1, size)).reshape(())
+            else:
+                out = np.asarray(_add(a, dims))
+            return out.reshape((1,) * ndim) if keepdim else out
+        if len(dims) == 1:
+            dim, shape = dims[0], a.shape
+            if dim == 0 and ndim == 2 and shape[0] <= BLOCK:
+                out = ones_of(shape[0], dtype).dot(a)
+                return out.reshape((1, shape[1])) if keepdim else out
+            if dim == ndim - 1 and shape[-1] >= 32 and size >= LONG:
+                rows = _rows(a.reshape(-1, shape[-1]))
+                return rows.reshape((*shape[:-1], 1) if keepdim else shape[:-1])
     out = _add(a, dims, None, None, keepdim)
     return out if type(out) is _ndarray else np.asarray(out)
 

@@ -7,12 +7,16 @@ from typing import Any, Final
 import numpy as np
 
 from dispatchtorch.plugin import Kernel
-from dispatchtorch_numpy.kernels.reduce import total
+from dispatchtorch_numpy.kernels.bare import bare
+from dispatchtorch_numpy.kernels.reduce import ones_of, total
 
 __all__ = ["KERNELS"]
 
 BLOCK: Final = 1 << 16  # elements
 _WIDE: Final = frozenset(np.dtype(c) for c in "fdFD")
+_FLOAT32: Final = np.dtype(np.float32)
+_FEW: Final = 64
+_HUGE: Final = 1e30
 _top: Final[Any] = np.maximum.reduce  # arguments by position, which numpy's annotations do not know
 
 
@@ -57,6 +61,7 @@ def _log_softmax_back_into(g: Any, y: Any, out: Any, dim: int) -> None:
 def _over(into: Any, single: Any) -> Kernel:
     """Returns a kernel that runs ``into`` over new memory, half precision through float32."""
 
+    @bare
     def kernel(*args: Any) -> Any:
         *arrays, dim = args
         a = arrays[-1]
@@ -72,8 +77,22 @@ def _over(into: Any, single: Any) -> Kernel:
     return kernel
 
 
+_long_softmax: Final = _over(_softmax_into, np.ones_like)
+
+
+@bare
+def _softmax(a: Any, dim: int) -> Any:
+    """Returns exponentials over their sum; of a few numbers they are not shifted where the sum shows no need to."""
+    if a.ndim == 1 and 0 < a.size <= _FEW and a.dtype is _FLOAT32:
+        out = np.exp(a)
+        sums = out.dot(ones_of(a.size, _FLOAT32))
+        if 1 <= sums < _HUGE:  # nothing has overflowed, and what has vanished would have vanished
+            return np.divide(out, sums, out)
+    return _long_softmax(a, dim)
+
+
 KERNELS: Final[dict[str, Kernel]] = {
-    "_softmax": _over(_softmax_into, np.ones_like),
+    "_softmax": _softmax,
     "_log_softmax": _over(_log_softmax_into, np.zeros_like),
     "_softmax_backward": _over(_softmax_back_into, np.zeros_like),
     "_log_softmax_backward": _over(_log_softmax_back_into, np.zeros_like),
