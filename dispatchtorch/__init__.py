@@ -151,6 +151,7 @@ from dispatchtorch.dispatch.custom import OPS as _OPS
 from dispatchtorch.dispatch.inplace import can_cast as can_cast
 from dispatchtorch.dispatch.overriding import surface_changed as _surface_changed
 from dispatchtorch.dispatch.table import FUNCTIONS as _FUNCTIONS
+from dispatchtorch.dispatch.tracing import tracing as _tracing
 from dispatchtorch.ops.legacy_types import BFloat16Tensor as BFloat16Tensor
 from dispatchtorch.ops.legacy_types import BoolTensor as BoolTensor
 from dispatchtorch.ops.legacy_types import ByteTensor as ByteTensor
@@ -265,6 +266,9 @@ if TYPE_CHECKING:
     from dispatchtorch.func import vmap as vmap
     from dispatchtorch.serialization import load as load
     from dispatchtorch.serialization import save as save
+
+
+_tracing.compiler = lambda: __getattr__("compile")
 
 
 def __getattr__(name: str) -> Any:

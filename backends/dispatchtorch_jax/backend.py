@@ -17,7 +17,8 @@ from dispatchtorch.plugin import Backend, BackendUnavailableError, Gap, Kernel, 
 from dispatchtorch_jax.binding import gathering, or_eager, strong
 from dispatchtorch_jax.devices import Places
 from dispatchtorch_jax.kernels import EAGER, KERNELS
-from dispatchtorch_jax.meshes import OnMesh, at_home, gathered_on_mesh
+from dispatchtorch_jax.meshes import OnMesh, at_home
+from dispatchtorch_jax.tracing import trace
 
 __all__ = ["JaxBackend"]
 
@@ -121,32 +122,19 @@ class JaxBackend(Backend):
 
     def trace(self, function: Callable[..., list[Any]], arrays: Sequence[Any]) -> Traced:
         """Returns a function of arrays as a jaxpr; what it captured are the jaxpr's constants."""
-        closed = jax.make_jaxpr(function)(*arrays)
-
-        def compile(donated: tuple[int, ...]) -> Callable[[list[Any], list[Any]], list[Any]]:
-            def run(kept: list[Any], taken: list[Any], given: list[Any]) -> list[Any]:
-                merged, left, gone = [], iter(kept), iter(taken)
-                for i in range(len(closed.consts)):
-                    merged.append(next(gone) if i in donated else next(left))
-                return jax.core.eval_jaxpr(closed.jaxpr, merged, *given)
-
-            jitted = jax.jit(run, donate_argnums=1)
-
-            def program(captured: list[Any], given: list[Any]) -> list[Any]:
-                if self._meshes:
-                    together = gathered_on_mesh([*captured, *given])
-                    captured, given = together[: len(captured)], together[len(captured) :]
-                kept = [a for i, a in enumerate(captured) if i not in donated]
-                result: list[Any] = jitted(kept, [captured[i] for i in donated], given)
-                return result
-
-            return program
-
-        return Traced(tuple(closed.consts), compile, len(closed.jaxpr.eqns))
+        return trace(function, arrays, self._meshes)
 
     def is_traced(self, array: Any) -> bool:
         """Returns whether an array is one of JAX's tracers."""
         return isinstance(array, jax.core.Tracer)
+
+    def asks_for_value(self, error: BaseException) -> bool:
+        """Returns whether it is one of JAX's errors for tracers where values are wanted."""
+        return isinstance(error, (jax.errors.JAXTypeError, jax.errors.JAXIndexError))
+
+    def is_gone(self, array: Any) -> bool:
+        """Returns whether the array was donated."""
+        return bool(array.is_deleted())
 
     def aside(self) -> Any:
         """Returns JAX's own context for values that are known while a function is traced."""

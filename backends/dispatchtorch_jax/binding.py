@@ -42,8 +42,10 @@ def or_eager(jitted: Kernel, kernel: Kernel) -> Kernel:
         try:
             return run(*args)
         except (jax.errors.ConcretizationTypeError, jax.errors.NonConcreteBooleanIndexError):
-            if run is plain or any(isinstance(a, jax.core.Tracer) for a in jax.tree.leaves(args)):
-                raise  # inside somebody's own jit there are no values to look at
+            if run is plain:
+                raise
+            if any(isinstance(a, jax.core.Tracer) for a in jax.tree.leaves(args)):
+                return plain(*args)  # within a trace numbers still have values, if the kernel asks for no array's
             run = plain
             return run(*args)
 

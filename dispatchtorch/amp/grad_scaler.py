@@ -16,6 +16,7 @@ from dispatchtorch._base.dtypes import float16, float32, int32
 from dispatchtorch.amp.autocast_mode import has_cuda
 from dispatchtorch.autograd.grad_mode import no_grad
 from dispatchtorch.dispatch.table import FUNCTIONS
+from dispatchtorch.dispatch.tracing import tracing
 from dispatchtorch.tensor.tensor import Tensor
 
 __all__ = ["GradScaler", "OptState"]
@@ -162,7 +163,9 @@ class GradScaler:
             if not state["found_inf_per_device"]:
                 raise AssertionError("No inf checks were recorded for this optimizer.")
             result = None
-            if not sum(found.item() for found in state["found_inf_per_device"].values()):
+            if tracing.now is not None:
+                result = _step_or_not(optimizer, state["found_inf_per_device"], args, kwargs)
+            elif not sum(found.item() for found in state["found_inf_per_device"].values()):
                 result = optimizer.step(*args, **kwargs)
         state["stage"] = OptState.STEPPED
         return result
@@ -313,3 +316,23 @@ class GradScaler:
     def _found_inf_per_device(self, optimizer: Any) -> dict[Any, Tensor]:
         found: dict[Any, Tensor] = self._per_optimizer_states[id(optimizer)]["found_inf_per_device"]
         return found
+
+
+def _step_or_not(optimizer: Any, found: dict[Any, Tensor], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Returns the step of an optimizer within a program: it is always computed, and kept where all was finite."""
+    before = _state_of(optimizer)
+    held = [(t, t.detach().clone()) for t in before]
+    result = optimizer.step(*args, **kwargs)
+    if {id(t) for t in _state_of(optimizer)} != {id(t) for t in before} and tracing.now is not None:
+        tracing.now.refuse("the optimizer makes its state in this step, and a scaler may not take it")
+    with no_grad():
+        for t, old in held:
+            bad: Any = sum(f.to(t.device) for f in found.values())
+            t.copy_(FUNCTIONS["where"](bad.gt(0), old, t))
+    return result
+
+
+def _state_of(optimizer: Any) -> list[Tensor]:
+    """Returns the parameters of an optimizer that have gradients, and the tensors of its state."""
+    moved = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+    return moved + [t for one in optimizer.state.values() for t in one.values() if isinstance(t, Tensor)]

@@ -1,46 +1,44 @@
-"""``torch.compile``: which program serves a call, when one is made, and when the call runs as it is written.
+"""A compiled function: which program serves a call, when one is made, and when the call runs as it is written.
 
-The first call of a kind runs eagerly, so that what is made once (optimizer state) exists; the second is traced, and
-from then on a program runs. Where the backend has no compiler, or a call cannot be traced, calls run eagerly.
+Calls of one kind have the same structure, shapes, dtypes and constants; each kind has programs of its own, for each
+state that the function was found in. Where the backend has no compiler, or a call cannot be traced, calls run eagerly.
 """
 
 from __future__ import annotations
 
 import functools
-import gc
 import logging
+import time
 import traceback
 import warnings
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from dispatchtorch._base.dtypes import get_default_dtype
 from dispatchtorch._base.pytree import tree_flatten
+from dispatchtorch.amp.casting import casts
+from dispatchtorch.compiler.marks import stance
 from dispatchtorch.compiler.program import Program
-from dispatchtorch.compiler.trace import UntraceableError, trace
-from dispatchtorch.dispatch.modes import modes
+from dispatchtorch.compiler.recording import UntraceableError
+from dispatchtorch.compiler.report import Counts, Explanation, Facts
+from dispatchtorch.compiler.trace import trace
+from dispatchtorch.dispatch.modes import anomaly, modes
 from dispatchtorch.dispatch.tracing import tracing
-from dispatchtorch.nn.modules.module import Module
 from dispatchtorch.plugin.backend import Backend
 from dispatchtorch.plugin.selection import default_backend
-from dispatchtorch.tensor.tensor import Tensor, lens_of
+from dispatchtorch.tensor.lens import is_contiguous
+from dispatchtorch.tensor.tensor import Parameter, Tensor
 
-__all__ = ["Compiled", "Counts", "OptimizedModule", "compile"]
+__all__ = ["Compiled", "reset"]
 
 LOG: Final = logging.getLogger("dispatchtorch.compiler")
 MOST: Final = 8  # programs a function, as in torch (recompile_limit)
+_ALL: Final[weakref.WeakSet[Compiled]] = weakref.WeakSet()
+LONG: Final = 100  # calls that ran as other programs since
 _HERE: Final = str(Path(__file__).resolve().parents[1])
-
-
-@dataclass
-class Counts:
-    """How often what happened, for `explain`."""
-
-    eager: int = 0
-    traces: int = 0
-    runs: int = 0
-    fallbacks: list[str] = field(default_factory=list)  # why calls were not traced, with the line
 
 
 @dataclass
@@ -48,167 +46,233 @@ class _Kind:
     """Calls of one kind: same structure, shapes, dtypes and constants."""
 
     programs: list[Program] = field(default_factory=list)
-    warm: bool = False
+    failures: int = 0
     eager: str = ""  # why such calls are never traced
 
 
 class Compiled:
     """A function whose calls run as programs."""
 
-    def __init__(self, function: Callable[..., Any], *, fullgraph: bool = False, disable: bool = False) -> None:
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        *,
+        fullgraph: bool = False,
+        disable: bool = False,
+        donate: bool = True,
+        limit: int | None = None,
+    ) -> None:
         functools.update_wrapper(self, function)
         self._function = function
-        self._fullgraph, self._disabled = fullgraph, disable
+        self._fullgraph, self._donate, self._limit = fullgraph, donate, limit or MOST
+        self._off = disable or getattr(function, "_torchdynamo_disable", False)
         self._kinds: dict[Any, _Kind] = {}
+        self._moving: set[tuple[int, str]] = set()
+        self._facts: list[tuple[Program, str, float]] = []
         self.counts = Counts()
+        _ALL.add(self)
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         return self if instance is None else functools.partial(self, instance)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Returns what the function returns, with all that it does."""
-        leaves, spec = tree_flatten((args, kwargs))
-        first = next((leaf._key.backend for leaf in leaves if isinstance(leaf, Tensor)), None) or default_backend()
-        backend = first.engine
-        if self._disabled or tracing.now is not None or "trace" not in backend.capabilities:
+        if self._off or tracing.now is not None or stance.name == "force_eager":
             return self._eagerly(args, kwargs)
-        facts = (spec, modes.grad, *[_fact(leaf) for leaf in leaves])
+        leaves: Sequence[Any]
+        if kwargs:
+            leaves, spec = tree_flatten((args, kwargs))
+        else:
+            leaves, spec = args, None
+            for a in args:
+                kind = type(a)
+                if kind is not Tensor and kind is not Parameter:
+                    leaves, spec = tree_flatten((args, kwargs))
+                    break
+        backend: Backend | None = None
+        facts: list[Any] = [spec, modes.grad, modes.inference, get_default_dtype(), anomaly.on]
+        if casts.on:
+            facts.append(tuple(casts.on.items()))
+        cells = 0
+        for leaf in leaves:
+            if isinstance(leaf, Tensor):
+                key, extra = leaf._key, leaf._extra
+                backend = backend or key.backend.engine
+                facts += (key, leaf._a.shape, leaf._edge is None)
+                if extra is not None and extra.lens is not None and not is_contiguous(extra.lens):
+                    facts.append(extra.lens.strides)
+                cells += 1
+            else:
+                facts += (type(leaf), leaf)
+        if cells > 1 and len({id(leaf) for leaf in leaves if isinstance(leaf, Tensor)}) < cells:
+            facts.append(_aliases(leaves))
+        backend = backend or default_backend().engine
+        if "trace" not in backend.capabilities:
+            return self._eagerly(args, kwargs)
         try:
-            kind = self._kinds.setdefault(facts, _Kind())
+            calls = self._kinds.get(tuple(facts))
         except TypeError:  # an argument that is no key of a dict
             return self._eagerly(args, kwargs)
-        if not kind.warm or kind.eager:
-            kind.warm = True
+        if calls is None:
+            calls = self._kinds[tuple(facts)] = _Kind()
+        elif calls.eager:
             return self._eagerly(args, kwargs)
-        for program in kind.programs:
+        for program in calls.programs:
             if program.holds():
-                self.counts.runs += 1
+                counts = self.counts
+                program.last = counts.runs = counts.runs + 1
                 return program.run(leaves)
-        if sum(len(k.programs) for k in self._kinds.values()) >= MOST:
-            self._give_up(kind, f"there are {MOST} programs already: shapes or options change at every call")
-            return self._eagerly(args, kwargs)
-        return self._traced(kind, leaves, spec, backend, args, kwargs)
+        return self._compiled_now(calls, backend, args, kwargs)
 
     def _eagerly(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         self.counts.eager += 1
         return self._function(*args, **kwargs)
 
-    def _traced(
-        self,
-        kind: _Kind,
-        leaves: Sequence[Any],
-        spec: Any,
-        backend: Backend,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-    ) -> Any:
+    # --- one more program --------------------------------------------------------------------------------------------
+
+    def _compiled_now(self, calls: _Kind, backend: Backend, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        leaves, spec = tree_flatten((args, kwargs))
+        why = self._reason(calls, leaves)
+        if why:
+            if stance.name == "fail_on_recompile":
+                raise RuntimeError(f"Detected recompile when torch.compile stance is 'fail_on_recompile'. {why}")
+            if stance.name == "eager_on_recompile":
+                return self._eagerly(args, kwargs)
+            LOG.info("%s is compiled again: %s", _name(self._function), why)
+        self._retire()
+        if sum(len(k.programs) for k in self._kinds.values()) >= self._limit:
+            self._give_up(calls, f"There are {self._limit} programs already, and one more would be needed: {why}")
+            return self._eagerly(args, kwargs)
+        begin = time.perf_counter()
         try:
-            program = trace(self._function, leaves, spec, backend)
+            program = trace(self._function, leaves, spec, backend, self._moving)
         except Exception as error:  # whatever stops a trace: a value that is asked for, or an error of the call's own
-            where = _line_of(error)
-            result = self._eagerly(args, kwargs)  # raises the call's own error, if it is one
-            why = f"{where}: {type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
-            if self._fullgraph:
-                raise UntraceableError(
-                    f"fullgraph=True, but {_name(self._function)} cannot become one program. At {why}"
-                ) from error
-            self._give_up(kind, why)
-            return result
+            return self._untraced(calls, error, backend, args, kwargs)
+        seconds = time.perf_counter() - begin
+        program.donates = self._donate
         if program.keeps:
-            self._give_up(kind, "It keeps a tensor that it made; write into one that is there already: copy_(), add_()")
+            self._give_up(calls, "It keeps a tensor that it made where no run can put one: assign it to an attribute")
             return program.run(leaves)
-        program.guard(_modes_of(program))
-        kind.programs.append(program)
+        calls.programs.append(program)
+        if why:
+            self.counts.recompiles.append(why)
+        self._facts.append((program, _described(leaves), seconds))
         self.counts.traces += 1
-        LOG.info("traced %s: %d steps; %d programs now", _name(self._function), program.equations, len(kind.programs))
+        LOG.info("traced %s: %d steps in %.3f s", _name(self._function), program.equations, seconds)
         self.counts.runs += 1
+        program.last = self.counts.runs
         return program.run(leaves)
 
-    def _give_up(self, kind: _Kind, why: str) -> None:
-        kind.eager = why
+    def _retire(self) -> None:
+        """Forgets programs that have not run for long and whose state is another one: checkpoints are loaded."""
+        for calls in self._kinds.values():
+            kept = [p for p in calls.programs if self.counts.runs - p.last < LONG or not p.broken()[0]]
+            calls.programs[:] = kept
+
+    def _reason(self, calls: _Kind, leaves: Sequence[Any]) -> str:
+        """Returns why the programs that are there do not serve; nothing where there is none."""
+        reasons = []
+        for program in calls.programs:
+            why, moved = program.broken()
+            reasons.append(why or "its state is another one")
+            self._moving |= moved
+        if reasons:
+            return "; ".join(dict.fromkeys(reasons))
+        known = list(dict.fromkeys(described for _, described, _ in self._facts))
+        return f"the arguments are {_described(leaves)} and were {' or '.join(known)}" if known else ""
+
+    def _untraced(
+        self, calls: _Kind, error: Exception, backend: Backend, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        where = _line_of(error)
+        asked = backend.asks_for_value(error)
+        words = "the value of a tensor is asked for, and a program has none" if asked else _first_line(error)
+        why = f"{where}: {words}"
+        strict = f"fullgraph=True, but {_name(self._function)} cannot become one program. At {why}"
+        if self._fullgraph and (asked or isinstance(error, UntraceableError)):
+            raise UntraceableError(strict) from error
+        result = self._eagerly(args, kwargs)  # raises the call's own error, if it is one
+        if self._fullgraph:
+            raise UntraceableError(strict) from error
+        calls.failures += 1
+        if calls.failures > 1:  # what a first call makes once may be there at the second
+            self._give_up(calls, why)
+        return result
+
+    def _give_up(self, calls: _Kind, why: str) -> None:
+        calls.eager = why
         self.counts.fallbacks.append(why)
-        warnings.warn(f"{_name(self._function)} runs eagerly. {why}", UserWarning, stacklevel=4)
+        warnings.warn(f"{_name(self._function)} runs eagerly. {why}", UserWarning, stacklevel=_outside())
+
+    # --- what became of it -------------------------------------------------------------------------------------------
+
+    def explain(self) -> Explanation:
+        """Returns how many programs there are and why, printable."""
+        facts = [
+            Facts(
+                described, p.equations, p.inputs, p.outputs, p.taken, p.donated_bytes, p.runs, seconds, p.seconds,
+                p.goes_back,
+            )
+            for p, described, seconds in self._facts
+        ]  # fmt: skip
+        return Explanation(_name(self._function), tuple(facts), self.counts)
+
+    def reset(self) -> None:
+        """Forgets all programs."""
+        self._kinds.clear()
+        self._facts.clear()
+        self._moving.clear()
 
 
-def _fact(leaf: Any) -> Any:
-    if isinstance(leaf, Tensor):
-        lens = lens_of(leaf)
-        return leaf._key, lens.shape, lens.strides, leaf._edge is None
-    return type(leaf), leaf
+def reset() -> None:
+    """Forgets all programs of all functions: they are compiled again when they are called."""
+    for one in list(_ALL):
+        one.reset()
+
+
+def _aliases(leaves: Sequence[Any]) -> tuple[int, ...]:
+    first: dict[int, int] = {}
+    return tuple([first.setdefault(id(leaf), i) for i, leaf in enumerate(leaves) if isinstance(leaf, Tensor)])
+
+
+def _described(leaves: Sequence[Any]) -> str:
+    shown = []
+    for leaf in leaves:
+        if isinstance(leaf, Tensor):
+            grad = ", requires_grad" if leaf._key.requires else ""
+            shown.append(f"{leaf._key.dtype.name}{list(leaf._a.shape)}{grad}")
+        else:
+            shown.append(repr(leaf)[:40])
+    return f"({', '.join(shown)})" + ("" if modes.grad else " without gradients")
 
 
 def _name(function: Any) -> str:
+    owner = getattr(function, "__self__", None)
+    if owner is not None and getattr(function, "__name__", "") == "__call__":
+        return type(owner).__name__
     return getattr(function, "__qualname__", None) or type(function).__name__
 
 
+def _first_line(error: BaseException) -> str:
+    line = (str(error).splitlines() or [""])[0]
+    return line if isinstance(error, UntraceableError) else f"{type(error).__name__}: {line}"
+
+
+def _is_own(filename: str) -> bool:
+    """Returns whether a line is this package's own, a backend's or a library's, and not the user's."""
+    return (
+        filename.startswith(_HERE) or "site-packages" in filename or "dispatchtorch_" in filename
+        or filename == "<string>"  # made functions: dispatch/
+    )  # fmt: skip
+
+
 def _line_of(error: BaseException) -> str:
-    """Returns the innermost line that is not this package's own or a library's: the user's."""
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [f for f in frames if not f.filename.startswith(_HERE) and "site-packages" not in f.filename]
-    own = [
-        f for f in own if "dispatchtorch_" not in f.filename and f.filename != "<string>"
-    ]  # made functions: dispatch/
-    return f"{own[-1].filename}:{own[-1].lineno}" if own else "an unknown line"
+    """Returns the innermost line that is the user's."""
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if not _is_own(f.filename)]
+    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "an unknown line"
 
 
-def _modes_of(program: Program) -> Callable[[], tuple[bool, ...]]:
-    """Returns what tells whether the modules of a program are still in the modes in which it was traced."""
-    touched = {id(t) for t in program.tensors()}
-    alive = [m for m in gc.get_objects() if isinstance(m, Module)]
-    owners = {id(m) for m in alive if any(id(t) in touched for t in (*m._parameters.values(), *m._buffers.values()))}
-    found: dict[int, Module] = {}
-    for top in alive:
-        family = list(top.modules())
-        if any(id(m) in owners for m in family):
-            found.update((id(m), m) for m in family)
-    modules = tuple(found.values())
-    return lambda: tuple([m.training for m in modules])
-
-
-class OptimizedModule(Module):
-    """A module whose calls run as programs; everything else is the module's own."""
-
-    def __init__(self, module: Module, **options: Any) -> None:
-        super().__init__()
-        self._orig_mod = module
-        self.__dict__["_compiled"] = Compiled(module.__call__, **options)
-
-    def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """Returns what the module returns."""
-        return self.__dict__["_compiled"](*args, **kwargs)
-
-    def __getattr__(self, name: str) -> Any:
-        if name == "_orig_mod":
-            return self._modules["_orig_mod"]
-        return getattr(self._orig_mod, name)
-
-
-def compile(
-    model: Any = None,
-    *,
-    fullgraph: bool = False,
-    dynamic: bool | None = None,
-    backend: Any = "inductor",
-    mode: str | None = None,
-    options: Any = None,
-    disable: bool = False,
-) -> Any:
-    """Returns a function or module whose calls become programs on a backend with a compiler; a decorator without one.
-
-    ``fullgraph``: raise where a call cannot be traced, rather than run it eagerly. ``dynamic``, ``backend``, ``mode``
-    and ``options`` choose among PyTorch's own compilers and are accepted: each new shape gets its own program.
-
-    >>> import dispatchtorch as torch
-    >>> @torch.compile
-    ... def double(x):
-    ...     return x * 2
-    >>> double(torch.tensor([1.0, 2.0]))
-    tensor([2., 4.])
-    """
-    if model is None:
-        return lambda found: compile(found, fullgraph=fullgraph, disable=disable)
-    if isinstance(model, Module):
-        return OptimizedModule(model, fullgraph=fullgraph, disable=disable)
-    if not callable(model):
-        raise RuntimeError(f"torch.compile() expects a function or a module, not {type(model).__name__}")
-    return Compiled(model, fullgraph=fullgraph, disable=disable)
+def _outside() -> int:
+    """Returns the stack level of the user's line, for a warning that is raised by the caller."""
+    frames = traceback.extract_stack()[:-2]
+    return next((i for i, f in enumerate(reversed(frames), 2) if not _is_own(f.filename)), 2)

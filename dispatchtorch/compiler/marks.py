@@ -1,29 +1,31 @@
-"""Marks and questions for a compiler, with the answers that hold where none is at work."""
+"""Marks and questions for a compiler: whether one is at work, what it must not touch, how it is to be treated."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from dispatchtorch.dispatch.table import FUNCTIONS
+from dispatchtorch.dispatch.tracing import tracing
+from dispatchtorch.nn.modules.module import Module
 from dispatchtorch.tensor import interop
 from dispatchtorch.tensor.tensor import Tensor
 
-__all__ = ["disable", "is_compiling", "set_stance"]
+__all__ = ["Stance", "disable", "is_compiling", "set_stance", "stance"]
 
 F = TypeVar("F")
 
 
 def is_compiling() -> bool:
-    """Returns whether a compiler is at work on the calling code: False."""
-    return False
+    """Returns whether a compiler is at work on the calling code: while a call is traced."""
+    return tracing.now is not None
 
 
 def is_dynamo_compiling() -> bool:
-    """Returns whether a compiler is at work on the calling code: False."""
-    return False
+    """Returns what `is_compiling` does."""
+    return tracing.now is not None
 
 
 def is_exporting() -> bool:
@@ -32,20 +34,71 @@ def is_exporting() -> bool:
 
 
 class _Disabled(contextlib.AbstractContextManager[None]):
+    """What `disable` gives without a function: a decorator, and a context in which nothing is compiled."""
+
+    def __init__(self, reason: str | None) -> None:
+        self._reason = reason
+        self._before: list[str] = []
+
+    def __enter__(self) -> None:
+        if tracing.now is not None:
+            tracing.now.refuse("torch.compiler.disable() is entered here")
+        self._before.append(stance.name)
+        stance.name = "force_eager"
+
     def __exit__(self, *error: object) -> None:
-        return None
+        stance.name = self._before.pop()
 
     def __call__(self, fn: F) -> F:
-        return fn
+        found: F = disable(fn, reason=self._reason)
+        return found
 
 
 def disable(fn: Any = None, recursive: bool = True, *, reason: str | None = None) -> Any:
-    """Returns the function itself, which no compiler will touch; without one, a decorator and context that say so."""
-    return _Disabled() if fn is None else fn
+    """Returns a function that no compiler will touch; without one, a decorator and context that say so.
+
+    A call that is being traced when it comes here runs eagerly from its beginning, with a warning that names the line;
+    with ``fullgraph=True`` it is an error. A module is returned itself, with its ``forward`` disabled.
+    """
+    if fn is None:
+        return _Disabled(reason)
+    if not callable(fn):
+        raise AssertionError(f"A callable function is expected, but {type(fn)} is provided.")
+    if isinstance(fn, Module):
+        fn.forward = disable(fn.forward, recursive, reason=reason)  # type: ignore[method-assign]  # as torch does
+        return fn
+    if isinstance(fn, type):
+        fn.__init__ = disable(fn.__init__, recursive, reason=reason)  # type: ignore[misc]  # as torch does
+        return fn
+    name = getattr(fn, "__qualname__", type(fn).__name__)
+    why = f"{name} is disabled for compilers" + (f" ({reason})" if reason else "")
+
+    @functools.wraps(fn)
+    def plain(*args: Any, **kwargs: Any) -> Any:
+        if tracing.now is not None:
+            tracing.now.refuse(why)
+        return fn(*args, **kwargs)
+
+    plain._torchdynamo_disable = True  # type: ignore[attr-defined]  # torch's mark
+    plain._torchdynamo_orig_callable = fn  # type: ignore[attr-defined]  # as above
+    return plain
+
+
+class Stance:
+    """How compiled functions are to be treated at the moment; the process's, as in torch."""
+
+    name: str = "default"
+
+
+stance: Final = Stance()
 
 
 class set_stance(contextlib.AbstractContextManager[None]):
-    """Says how compiled code is to be treated; a decorator and a context. Nothing changes where there is none."""
+    """Says how compiled code is to be treated, from now on; a context that goes back, and a decorator.
+
+    "force_eager": nothing is compiled and no program runs; "eager_on_recompile": programs that are there run, no other
+    is made; "fail_on_recompile": as that, with a RuntimeError.
+    """
 
     def __init__(
         self,
@@ -57,17 +110,25 @@ class set_stance(contextlib.AbstractContextManager[None]):
         known = ("default", "eager_then_compile", "aot_eager_then_compile", "force_eager", "eager_on_recompile")
         if stance not in (*known, "fail_on_recompile"):
             raise RuntimeError(f"invalid torch.compile stance '{stance}'")
-        self.stance = stance
+        self.stance = "force_eager" if force_backend in ("eager", "aot_eager") else stance
+        self._before = globals()["stance"].name
+        globals()["stance"].name = self.stance
+
+    def __enter__(self) -> None:
+        globals()["stance"].name = self.stance
 
     def __exit__(self, *error: object) -> None:
-        return None
+        globals()["stance"].name = self._before
 
-    def __call__(self, fn: F) -> F:
-        return fn
+    def __call__(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        globals()["stance"].name = self._before
 
+        @functools.wraps(fn)
+        def within(*args: Any, **kwargs: Any) -> Any:
+            with set_stance(self.stance):
+                return fn(*args, **kwargs)
 
-def reset() -> None:
-    """Forgets what was compiled: nothing."""
+        return within
 
 
 def allow_in_graph(fn: F) -> F:
@@ -94,11 +155,6 @@ def substitute_in_graph(
 
 def cudagraph_mark_step_begin() -> None:
     """Does nothing: no graphs of kernels are recorded."""
-
-
-def list_backends(exclude_tags: Any = ()) -> list[str]:
-    """Returns the names of compilers: none."""
-    return []
 
 
 def wrap_numpy(fn: Callable[..., Any]) -> Callable[..., Any]:

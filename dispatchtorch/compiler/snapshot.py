@@ -8,26 +8,43 @@ Must not know: programs and functions.
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
 from typing import Any
 
 from dispatchtorch.plugin.backend import Array, Backend
+from dispatchtorch.random.generator import Generator
 from dispatchtorch.tensor.lens import is_contiguous
 from dispatchtorch.tensor.storage import Storage
-from dispatchtorch.tensor.tensor import Tensor
+from dispatchtorch.tensor.tensor import Tensor, lens_of, storage_of
 
-__all__ = ["Snapshot", "storage_behind", "tensors_alive"]
+__all__ = ["Snapshot", "covers", "freshen", "storage_behind", "tensors_alive"]
 
 
-def tensors_alive(backend: Backend) -> Iterator[Tensor]:
-    """Yields every live tensor whose arrays the backend traces: its own, and those on its meshes."""
-    for found in gc.get_objects():
-        if issubclass(type(found), Tensor):  # not isinstance: that may ask a stranger's __class__
+def _kinds() -> set[type]:
+    found, waiting = {Tensor, Generator}, [Tensor]
+    while waiting:
+        below = waiting.pop().__subclasses__()
+        found.update(below)
+        waiting.extend(below)
+    return found
+
+
+def _alive() -> list[Any]:
+    """Returns all live tensors and generators."""
+    kinds = _kinds()
+    return [found for found in gc.get_objects() if type(found) in kinds]
+
+
+def tensors_alive(backend: Backend, among: list[Any] | None = None) -> list[Tensor]:
+    """Returns every live tensor whose arrays the backend traces: its own, and those on its meshes."""
+    found = []
+    for t in _alive() if among is None else among:
+        if isinstance(t, Tensor):
             try:
-                if found._key.backend.engine is backend:
-                    yield found
+                if t._key.backend.engine is backend:
+                    found.append(t)
             except AttributeError:  # one that is just being made
                 continue
+    return found
 
 
 def storage_behind(t: Tensor) -> Storage | None:
@@ -36,22 +53,47 @@ def storage_behind(t: Tensor) -> Storage | None:
 
 
 class Snapshot:
-    """The arrays and gradients of all live tensors of a backend, before a trace."""
+    """The arrays and gradients of all live tensors of a backend, and the states of all generators, before a trace."""
 
     def __init__(self, backend: Backend) -> None:
+        alive = _alive()
+        self.backend = backend
         self.tensors: dict[int, tuple[Tensor, Array, Any]] = {}
         self.storages: dict[int, tuple[Storage, Array, int]] = {}
         self.versions: dict[int, tuple[Any, int]] = {}
-        for t in tensors_alive(backend):
-            grad = None if t._extra is None else t._extra.grad
-            self.tensors[id(t)] = (t, t._a, grad)
-            cell = t._cell
-            if cell is None:
-                continue
-            self.versions[id(cell)] = (cell, cell.version)
-            storage = cell.storage
-            if storage is not None:
-                self.storages[id(storage)] = (storage, storage.root, storage.stamp)
+        self.generators = [(g, g.state_bytes()) for g in alive if isinstance(g, Generator)]
+        self._holders: dict[int, Any] = {}  # id of an array -> the storage or tensor that is known by it
+        for t in tensors_alive(backend, alive):
+            self.add(t)
+
+    def add(self, t: Tensor) -> None:
+        """Takes in a tensor: from now on it was there before the trace."""
+        self._part(t)
+        self.tensors[id(t)] = (t, t._a, None if t._extra is None else t._extra.grad)
+        cell = t._cell
+        if cell is None:
+            return
+        self.versions[id(cell)] = (cell, cell.version)
+        storage = cell.storage
+        if storage is not None:
+            self.storages[id(storage)] = (storage, storage.root, storage.stamp)
+
+    def _part(self, t: Tensor) -> None:
+        """Gives a holder an array of its own where it shares one: a captured array has to name who was read."""
+        storage = storage_behind(t)
+        holder: Any = t if storage is None else storage
+        array = t._a if storage is None else storage.root
+        known = self._holders.setdefault(id(array), holder)
+        if known is holder:
+            return
+        own = self.backend.namespace.asarray(array, copy=True)
+        self._holders[id(own)] = holder
+        if storage is None:
+            t._a = own
+            return
+        storage.root = own
+        storage.stamp += 1
+        freshen(t)
 
     def forget_reads(self) -> None:
         """Makes every tensor with a storage read from there again, so that a program meets storages only."""
@@ -61,6 +103,8 @@ class Snapshot:
 
     def restore(self) -> None:
         """Puts everything back as it was."""
+        for generator, state in self.generators:
+            generator.load_state_bytes(state)
         for storage, root, stamp in self.storages.values():
             storage.root, storage.stamp = root, stamp
         for cell, version in self.versions.values():
@@ -78,12 +122,28 @@ class Snapshot:
         for t, _, _ in self.tensors.values():
             freshen(t)
 
+    def covering(self, storage: Storage) -> list[Tensor]:
+        """Returns the tensors that show the whole of a storage as it lies."""
+        return [t for t, _, _ in self.tensors.values() if storage_behind(t) is storage and covers(t, storage)]
+
+    def settled(self, t: Tensor) -> Storage:
+        """Returns the tensor's storage, made if there is none: what a program writes has one place."""
+        storage = storage_of(t)
+        self.storages.setdefault(id(storage), (storage, storage.root, storage.stamp))
+        return storage
+
+
+def covers(t: Tensor, storage: Storage) -> bool:
+    """Returns whether a tensor shows the whole of its storage as it lies, in its dtype."""
+    lens = lens_of(t)
+    whole = lens.offset == 0 and is_contiguous(lens) and tuple(lens.shape) == tuple(storage.root.shape)
+    return whole and t._a.dtype == storage.root.dtype
+
 
 def freshen(t: Tensor) -> None:
     """Gives a tensor that covers its whole storage the storage's array."""
     storage, extra = storage_behind(t), t._extra
     if storage is None or extra is None or extra.lens is None:
         return
-    whole = is_contiguous(extra.lens) and extra.lens.offset == 0 and tuple(storage.root.shape) == extra.lens.shape
-    if whole and storage.root.dtype == t._a.dtype:
+    if covers(t, storage):
         t._a, extra.stamp = storage.root, storage.stamp

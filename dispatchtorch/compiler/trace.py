@@ -1,260 +1,248 @@
 """Tracing: an ordinary function is run once on placeholders, and what it read, made and wrote becomes one program.
 
 Nothing is analysed. State that the function reads turns up among the arrays that the library's own trace has captured;
-state that it writes holds a placeholder afterwards (`Snapshot`). So parameters, gradients, optimizer state, running
+state that it writes holds a placeholder afterwards (`Leaving`). So parameters, gradients, optimizer state, running
 statistics and whatever else a step touches become inputs and outputs without being named by anybody.
 """
 
 from __future__ import annotations
 
-import copy
-import gc
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
-from dispatchtorch._base.dtypes import float64
 from dispatchtorch._base.pytree import tree_flatten, tree_unflatten
-from dispatchtorch.autograd.function import FunctionCtx
-from dispatchtorch.compiler.holders import GradHolder, Holder, StorageHolder, TensorHolder
-from dispatchtorch.compiler.program import Output, Program
-from dispatchtorch.compiler.snapshot import Snapshot, storage_behind, tensors_alive
-from dispatchtorch.dispatch.node import FREED, Node
-from dispatchtorch.dispatch.tracing import Tracing, tracing
+from dispatchtorch.amp.casting import casts
+from dispatchtorch.compiler.history import History
+from dispatchtorch.compiler.leaving import Collector, Leaving
+from dispatchtorch.compiler.program import FromSlot, Program
+from dispatchtorch.compiler.reach import MISSING, Guards, Reach, Slot, restored
+from dispatchtorch.compiler.recording import Recording, UntraceableError
+from dispatchtorch.compiler.snapshot import Snapshot, storage_behind
+from dispatchtorch.dispatch.node import next_seq
+from dispatchtorch.dispatch.tracing import tracing
 from dispatchtorch.plugin.backend import Array, Backend
-from dispatchtorch.random.generator import default_generator
-from dispatchtorch.tensor.key import intern_key
-from dispatchtorch.tensor.lens import is_contiguous
+from dispatchtorch.tensor.lens import Lens, is_contiguous, is_non_overlapping_and_dense
 from dispatchtorch.tensor.storage import Storage
-from dispatchtorch.tensor.tensor import Tensor, lens_of, read, wrap
+from dispatchtorch.tensor.tensor import Parameter, Tensor, extra_of, lens_of, read, wrap
 
-__all__ = ["UntraceableError", "trace"]
-
-
-class UntraceableError(RuntimeError):
-    """The function does something that no program can repeat."""
+__all__ = ["trace"]
 
 
-class _Recording(Tracing):
-    """What the host did during a trace, in order."""
-
-    def __init__(self, backend: Backend) -> None:
-        self._backend = backend
-        self.events: list[tuple[str, Callable[[], Any], str]] = []
-        self.supplied: list[Array] = []
-        self.guards: list[tuple[Callable[[], Hashable], Hashable]] = []
-        self._undo: list[Callable[[], None]] = []
-
-    def supply(self, make: Callable[[], Any], backend: Backend, device: str) -> Array:
-        """Returns an array that stands outside of the trace, so that the trace captures it as what it is."""
-        if backend.engine is not self._backend:
-            return backend.from_host(make(), device)
-        with backend.aside():
-            array = backend.from_host(make(), device)
-        self.events.append(("supply", make, device))
-        self.supplied.append(array)
-        return array
-
-    def rate(self, read: Callable[[], float], like: Tensor) -> Tensor:
-        """Returns a 0-dimensional float64 tensor."""
-        key = like._key
-        raw = self.supply(lambda: np.asarray(read(), np.float64), key.backend, str(key.device))
-        return wrap(raw, intern_key(key.backend, key.device, float64, True))
-
-    def effect(self, owner: Any, run: Callable[[], None]) -> None:
-        """Runs it, and remembers how ``owner`` was."""
-        before = {name: copy.copy(value) for name, value in vars(owner).items()}
-        groups = [dict(group) for group in owner.optimizer.param_groups] if hasattr(owner, "optimizer") else []
-
-        def undo() -> None:
-            vars(owner).update(before)
-            for group, old in zip(owner.optimizer.param_groups if groups else (), groups, strict=True):
-                group.update(old)
-
-        self._undo.append(undo)
-        self.events.append(("effect", run, ""))
-        tracing.now = None
-        try:
-            run()
-        finally:
-            tracing.now = self
-
-    def guard(self, read: Callable[[], Hashable]) -> None:
-        """Notes a fact."""
-        self.guards.append((read, read()))
-
-    def undo(self) -> None:
-        """Takes back what was done on the host."""
-        for one in reversed(self._undo):
-            one()
-
-
-def trace(function: Callable[..., Any], leaves: Sequence[Any], spec: Any, backend: Backend) -> Program:
+def trace(
+    function: Callable[..., Any], leaves: Sequence[Any], spec: Any, backend: Backend, moving: set[tuple[int, str]]
+) -> Program:
     """Returns the program of one call; everything is then as before the call. Raises what the function raises.
 
-    ``leaves`` and ``spec`` are the flattened arguments. The caller runs the program to have the call's effects.
+    ``leaves`` and ``spec`` are the flattened arguments, ``moving`` the options that had better be read at each run. The
+    caller runs the program to have the call's effects.
     """
-    gc.collect()
+    reach = Reach(function, leaves)
     snapshot = Snapshot(backend)
     snapshot.forget_reads()
-    recording = _Recording(backend)
-    generator = default_generator.get_state()
-    given = [(i, leaf) for i, leaf in enumerate(leaves) if isinstance(leaf, Tensor)]
-    found: list[Any] = []
+    recording = Recording(snapshot, moving)
+    given = [i for i, leaf in enumerate(leaves) if isinstance(leaf, Tensor)]
+    arrays = [read(leaves[i]) for i in given]
+    found: list[Leaving] = []
 
     def staged(*placeholders: Array) -> list[Array]:
-        stand_ins = list(leaves)
-        for (i, leaf), placeholder in zip(given, placeholders, strict=True):
-            stand_ins[i] = wrap(placeholder, leaf._key.fresh(leaf._key.zero_dim, leaf._key.requires))
-        args, kwargs = tree_unflatten(stand_ins, spec)
+        since = next_seq()
+        stand_ins = {i: _stand_in(leaves[i], placeholder) for i, placeholder in zip(given, placeholders, strict=True)}
+        args, kwargs = tree_unflatten([stand_ins.get(i, leaf) for i, leaf in enumerate(leaves)], spec)
         result = function(*args, **kwargs)
-        outputs = _outputs(snapshot, result, [(i, stand_ins[i]) for i, _ in given], placeholders, backend)
-        found.append(outputs)
-        return [output.array for output in outputs.every if output.array is not None]
+        collector = Collector(snapshot, reach, lambda: Reach(function, leaves), recording, stand_ins, since)
+        left = collector.collect(result, placeholders)
+        del result, args, kwargs
+        gradients = []
+        if left.live:
+            left.history = History(left.live, since)
+            gradients = left.history.walk(recording, backend)
+            left.history.name_ends(stand_ins, snapshot)
+        collector.look_for_kept()
+        for t in left.kept:
+            storage = storage_behind(t)
+            root = None if storage is None else left.take(storage.root, storage.backend)
+            left.kept_at.append((left.take(read(t), t._key.backend), root))
+        found.append(left)
+        return [*left.arrays, *gradients]
 
     before, tracing.now = tracing.now, recording
+    kept_casts, casts.kept = casts.kept, {}
     try:
-        traced = backend.trace(staged, [read(leaf) for _, leaf in given])
+        traced = backend.trace(staged, arrays)
+    except BaseException:
+        for container, held in reach.changes():
+            restored(container, held)
+        raise
     finally:
         tracing.now = before
+        casts.kept = kept_casts
         versions = [(cell, cell.version - old) for cell, old in snapshot.versions.values() if cell.version != old]
         snapshot.restore()
         recording.undo()
-        default_generator.set_state(generator)
-    outputs = found[0]
-    sources = _sources(snapshot, recording, traced.captured)
-    return Program(backend, traced, [i for i, _ in given], sources, recording, outputs, versions)
+    left = found[0]
+    for entry in left.entries:
+        if entry.slot is None:
+            del entry.grown[entry.before :]
+        else:
+            entry.slot.put(entry.before)
+    return _Planning(function, leaves, snapshot, recording, left, given, versions).plan(traced)
 
 
-def _sources(snapshot: Snapshot, recording: _Recording, captured: Sequence[Array]) -> list[Any]:
-    """Returns for each captured array its holder, the number of a supplied one, or the array where it is a constant."""
-    known: dict[int, Any] = {id(array): i for i, array in enumerate(recording.supplied)}
-    owners = {id(grad): t for t, _, grad in snapshot.tensors.values() if grad is not None}
-    for t, a, _ in snapshot.tensors.values():
-        storage = storage_behind(t)
-        array = a if storage is None else storage.root
-        if id(t) in owners:
-            known[id(array)] = GradHolder(owners[id(t)], t._key)
-        elif storage is None:
-            known.setdefault(id(array), TensorHolder(t))
-        elif not isinstance(known.get(id(array)), GradHolder):
-            known[id(array)] = StorageHolder(storage, _covering(snapshot, storage))
-    return [known.get(id(array), array) for array in captured]
+def _stand_in(leaf: Tensor, placeholder: Array) -> Tensor:
+    """Returns a tensor like an argument, around a placeholder."""
+    key = leaf._key
+    t = wrap(placeholder, key.fresh(key.zero_dim, key.requires))
+    if type(leaf) is Parameter:
+        t.__class__ = Parameter
+    elif type(leaf) is not Tensor:
+        raise UntraceableError(f"an argument is a {type(leaf).__name__}, which is more than an array")
+    lens = lens_of(leaf)
+    if not is_contiguous(lens) and is_non_overlapping_and_dense(lens):
+        extra_of(t).lens = Lens(lens.shape, lens.strides, 0)
+    return t
 
 
-def _covering(snapshot: Snapshot, storage: Storage) -> list[Tensor]:
-    """Returns the tensors that show the whole of a storage as it lies."""
-    found = []
-    for t, _, _ in snapshot.tensors.values():
-        if storage_behind(t) is storage:
-            lens = lens_of(t)
-            if lens.offset == 0 and is_contiguous(lens) and tuple(lens.shape) == tuple(storage.root.shape):
-                found.append(t)
-    return found
+class _Planning:
+    """Makes a program of what a trace has found."""
 
+    def __init__(
+        self,
+        function: Any,
+        leaves: Sequence[Any],
+        snapshot: Snapshot,
+        recording: Recording,
+        left: Leaving,
+        given: list[int],
+        versions: list[tuple[Any, int]],
+    ) -> None:
+        self._snapshot, self._recording, self._left = snapshot, recording, left
+        self._reach = Reach(function, leaves)  # what was made on the way is part of it now
+        self._guards = Guards()
+        used = [t for t in leaves if isinstance(t, Tensor)]
+        on_mesh = any(t._key.backend is not snapshot.backend for t in used)
+        self._plan = Program(snapshot.backend, recording, left, given, versions, self._guards, on_mesh)
+        self._replaced = self._slots_replaced()
 
-class Outputs:
-    """What a call leaves behind: its result, what it wrote, gradients, and new tensors that somebody keeps."""
+    def plan(self, traced: Any) -> Program:
+        """Returns the program."""
+        plan, left = self._plan, self._left
+        settled: dict[int, tuple[Storage, list[Tensor]]] = {}
+        for t in left.plain:
+            storage = self._snapshot.settled(t)
+            settled[id(storage)] = (storage, [t])
+        for storage in left.stores:
+            settled[id(storage)] = (storage, self._snapshot.covering(storage))
+        plan.stores_out = list(settled.values())
+        order = {id(storage): i for i, storage in enumerate([*left.stores, *[storage_behind(t) for t in left.plain]])}
+        plan.stores_out = sorted(plan.stores_out, key=lambda pair: order[id(pair[0])])
+        if left.history is not None:
+            seeds = {id(seed): j for j, seed in enumerate(self._recording.seeds)}
+            positions = [i for i, array in enumerate(traced.captured) if id(array) in seeds]
+            halves = traced.split(len(left.arrays), positions)
+            plan.backward(halves, [seeds[id(traced.captured[i])] for i in positions])
+            traced = halves.first
+        self._sources(traced.captured, settled)
+        self._relied_upon()
+        plan.finish(traced)
+        return plan
 
-    def __init__(self) -> None:
-        self.every: list[Output] = []
-        self.spec: Any = None
-        self.result: list[Output] = []
+    # --- where a run finds its inputs --------------------------------------------------------------------------------
 
-
-def _outputs(
-    snapshot: Snapshot,
-    result: Any,
-    stand_ins: Sequence[tuple[int, Tensor]],
-    placeholders: Sequence[Array],
-    backend: Backend,
-) -> Outputs:
-    """Returns where every placeholder is that outlives the call."""
-    outputs = Outputs()
-    numbers = {id(t): i for i, t in stand_ins}
-    flat, outputs.spec = tree_flatten(result)
-    for leaf in flat:
-        outputs.result.append(_result(snapshot, leaf, numbers, backend))
-    seen = {id(leaf) for leaf in flat if isinstance(leaf, Tensor)}
-    outputs.every.extend(outputs.result)
-    owners = {id(grad): t for t, _, grad in snapshot.tensors.values() if grad is not None}
-    of_grads = {id(storage_behind(t)): t for t, _, _ in snapshot.tensors.values() if id(t) in owners}
-    for storage, root, _ in snapshot.storages.values():
-        if storage.root is not root:
-            grad = of_grads.get(id(storage))
-            if grad is not None:
-                holder: Holder = GradHolder(owners[id(grad)], grad._key, fresh=False)
-                outputs.every.append(Output("state", read(grad), holder=holder))
+    def _sources(self, captured: Sequence[Array], settled: dict[int, tuple[Storage, list[Tensor]]]) -> None:
+        tensors = self._snapshot.tensors
+        supplied = {id(array): i for i, array in enumerate(self._recording.supplied)}
+        owners = {id(grad): t for t, _, grad in tensors.values() if grad is not None}
+        holders: dict[int, Any] = {}
+        for t, a, _ in tensors.values():
+            storage = storage_behind(t)
+            array = a if storage is None else storage.root
+            if id(t) in owners:
+                holders[id(array)] = owners[id(t)], None, True
+            elif id(array) not in holders:
+                holders[id(array)] = t, storage, False
+        plan = self._plan
+        for i, array in enumerate(captured):
+            number = supplied.get(id(array))
+            if number is not None:
+                plan.supplied.append((i, number))
+                continue
+            if id(array) not in holders:
+                plan.constants.append((i, array))
+                continue
+            t, storage, is_grad = holders[id(array)]
+            plan.on_mesh = plan.on_mesh or t._key.backend is not plan.backend
+            slot = self._replaced.get(id(t))
+            if slot is not None:
+                plan.slots.append((i, slot))
+                self._watch_container(slot.slot)
+            elif is_grad:
+                plan.grads.append((i, t))
+                self._watch(t)
             else:
-                holder = StorageHolder(storage, _covering(snapshot, storage))
-                outputs.every.append(Output("state", storage.root, holder=holder))
-    grads: set[int] = set()
-    for t, a, grad in snapshot.tensors.values():
-        storage_now = storage_behind(t)
-        fresh = storage_now is not None and id(storage_now) not in snapshot.storages
-        if (storage_now is None and t._a is not a) or (fresh and backend.is_traced(read(t))):
-            own = id(t) in owners
-            holder = GradHolder(owners[id(t)], t._key, fresh=False) if own else TensorHolder(t)
-            outputs.every.append(Output("state", read(t), holder=holder))
-        now = None if t._extra is None else t._extra.grad
-        if now is not grad:
-            grads.add(id(now))
-            outputs.every.append(_gradient(t, now))
-    for (i, t), placeholder in zip(stand_ins, placeholders, strict=True):
-        if read(t) is not placeholder:
-            outputs.every.append(Output("argument", read(t), number=i))
-        grad = None if t._extra is None else t._extra.grad
-        if grad is not None:
-            grads.add(id(grad))
-            outputs.every.append(Output("argument's gradient", read(grad), number=i, key=grad._key))
-    del flat, result
-    gc.collect()
-    for t in list(tensors_alive(backend)):
-        fresh = id(t) not in snapshot.tensors and id(t) not in seen and id(t) not in grads and id(t) not in numbers
-        if fresh and backend.is_traced(t._a):
-            own_storage = storage_behind(t)
-            holder = TensorHolder(t) if own_storage is None else StorageHolder(own_storage, [t])
-            outputs.every.append(Output("kept", holder.get(), holder=holder))
-    return outputs
+                storage = self._snapshot.settled(t) if storage is None else storage
+                shown = settled.get(id(storage)) or (storage, self._snapshot.covering(storage))
+                plan.stores.append((i, *shown))
+                for one in shown[1]:
+                    self._watch(one)
+        for _, shown_by in plan.stores_out:
+            for t in shown_by:
+                self._watch(t)
 
+    def _slots_replaced(self) -> dict[int, FromSlot]:
+        """Returns for the tensors that were in slots which each run fills anew: which slot, and which leaf there."""
+        found = {}
+        for entry in self._left.entries:
+            if entry.slot is None or entry.before is MISSING:
+                continue
+            leaves, spec = tree_flatten(entry.before)
+            if not any(isinstance(leaf, Tensor) for leaf in leaves):
+                continue
+            for i, leaf in enumerate(leaves):
+                if isinstance(leaf, Tensor):
+                    if len(self._reach.slots_of(leaf)) > 1:
+                        raise UntraceableError(
+                            f"{self._reach.name_of(leaf) or 'a tensor'} is replaced in one place and known in another"
+                        )
+                    found[id(leaf)] = FromSlot(entry.slot, spec, i, leaf._key, tuple(leaf._a.shape))
+        return found
 
-def _gradient(owner: Tensor, grad: Tensor | None) -> Output:
-    if grad is None:
-        return Output("no gradient", None, owner=owner)
-    return Output("state", read(grad), holder=GradHolder(owner, grad._key))
+    # --- what has to stay as it is -----------------------------------------------------------------------------------
 
+    def _watch(self, t: Tensor) -> None:
+        """Has the way to a tensor guarded."""
+        for slot, thing, name in self._reach.way_to(t):
+            self._guards.add(slot, thing, name)
 
-def _result(snapshot: Snapshot, leaf: Any, numbers: dict[int, int], backend: Backend) -> Output:
-    if not isinstance(leaf, Tensor) or leaf._key.backend.engine is not backend:
-        return Output("value", None, value=leaf)
-    if id(leaf) in snapshot.tensors:
-        return Output("value", None, value=leaf)
-    if id(leaf) in numbers:
-        return Output("same argument", None, number=numbers[id(leaf)])
-    if leaf._key.requires and _has_history(leaf._edge):
-        raise UntraceableError("the function returns a tensor whose history backward() has yet to go through")
-    return Output("result", read(leaf), key=leaf._key.fresh(leaf._key.zero_dim, leaf._key.requires), edge=leaf._edge)
+    def _watch_container(self, slot: Slot) -> None:
+        """Has the way to the container of a slot guarded, the slot itself excepted."""
+        for thing in self._reach.things.values():
+            if thing is slot.container or getattr(thing, "__dict__", None) is slot.container:
+                for step, there, name in self._reach.way_to(thing):
+                    self._guards.add(step, there, name)
+                return
 
-
-def _has_history(edge: Any) -> bool:
-    """Returns whether something that a derivative needs is still kept behind an edge."""
-    waiting, seen = [edge], set()
-    while waiting:
-        node = waiting.pop()
-        node = node[0] if type(node) is tuple else node
-        if node is None or isinstance(node, Tensor) or id(node) in seen:
-            continue
-        seen.add(id(node))
-        if not isinstance(node, Node) or _keeps(node):
-            return True
-        waiting.extend(node.edges)
-    return False
-
-
-def _keeps(node: Node) -> bool:
-    """Returns whether a node still has what its derivative needs; a Function's is asked what it saved."""
-    if isinstance(node, FunctionCtx):
-        kept = node.kept
-        return bool(kept) and kept is not FREED
-    return node.op.keeps and node.saved is not FREED
+    def _relied_upon(self) -> None:
+        """Has everything else guarded that the function can have asked."""
+        filled = {
+            (id(e.slot.container), id(e.slot.key) if isinstance(e.slot.key, Tensor) else e.slot.key): e
+            for e in self._left.entries
+            if e.slot is not None
+        }
+        for entry in filled.values():
+            assert entry.slot is not None  # only such are among them
+            if entry.before is MISSING or not any(isinstance(x, Tensor) for x in tree_flatten(entry.before)[0]):
+                self._guards.add(entry.slot, entry.before, "an entry that is made here", plain=True)
+        for slot, value, name in self._reach.plain():
+            if slot.get() is value:
+                self._guards.add(slot, value, name, plain=True)
+        for module in self._reach.modules:
+            self._guards.add(Slot(module.__dict__, "training"), module.training, "training", plain=True)
+            for name, child in module._modules.items():
+                if child is not None:
+                    self._guards.add(Slot(module._modules, name), child, f"{type(module).__name__}.{name}")
+        given = {id(t) for t, _ in self._left.grads} | {id(t) for t in self._left.grown}
+        self._plan.gradless = [
+            t
+            for t, _, grad in self._snapshot.tensors.values()
+            if id(t) in given and grad is None and id(t) not in self._recording.dropped
+        ]

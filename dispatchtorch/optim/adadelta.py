@@ -15,8 +15,6 @@ __all__ = ["Adadelta"]
 class Adadelta(GradientStep):
     """Moves parameters by the gradient, scaled by the root mean square of past steps over that of past gradients."""
 
-    _rate_is_read_late = True
-
     _capturable_on_xla = (False, False)
 
     def __init__(

@@ -6,8 +6,9 @@ from typing import Any
 
 from dispatchtorch._base.limits import finfo
 from dispatchtorch.dispatch.table import FUNCTIONS
-from dispatchtorch.optim.conditions import number
-from dispatchtorch.optim.gradient_step import GradientStep
+from dispatchtorch.dispatch.tracing import lasting
+from dispatchtorch.optim.conditions import is_on, number
+from dispatchtorch.optim.gradient_step import GradientStep, advance, rate_of, zeros_for
 from dispatchtorch.optim.optimizer import ParamsT
 from dispatchtorch.tensor.tensor import Tensor
 
@@ -64,15 +65,19 @@ class Adafactor(GradientStep):
         super()._step_group(group)
 
     def _update(self, group: dict[str, Any], p: Tensor, x: Tensor, grad: Tensor) -> None:
-        state, lr, (tiny, least) = self.state[p], number(group["lr"]), group["eps"]
+        state, lr, (tiny, least) = self.state[p], rate_of(group), group["eps"]
         tiny = finfo(p._key.dtype).eps if tiny is None else tiny
         if not state:
             self._start(p, grad)
         state["step"].add_(1)
-        step = state["step"].item()
+        step = number(state["step"])
         weight = step ** group["beta2_decay"]
-        rate = max(least, _root_mean_square(x)) * min(lr, 1 / step**0.5)
-        if group["weight_decay"] != 0:
+        if isinstance(step, Tensor):
+            weight = weight.to(grad.dtype)
+            rate = _root_mean_square(x).clamp(min=least) * FUNCTIONS["minimum"](lr, 1 / step**0.5)
+        else:
+            rate = max(least, _root_mean_square(x)) * min(lr, 1 / step**0.5)
+        if is_on(group["weight_decay"]):
             x.mul_(1 - lr * group["weight_decay"])
         if grad.dim() > 1:
             row, column = state["row_var"], state["col_var"]
@@ -82,21 +87,22 @@ class Adafactor(GradientStep):
         else:
             square = state["variance"].lerp_(grad.mul(grad), weight).clone()
         update = square.clamp_(min=tiny * tiny).rsqrt_().mul_(grad)
-        x.add_(update, alpha=-rate / max(1.0, _root_mean_square(update) / group["d"]))
+        size = _root_mean_square(update) / group["d"]
+        advance(x, update, -rate / (size.clamp(min=1.0) if isinstance(size, Tensor) else max(1.0, size)))
 
     def _start(self, p: Tensor, grad: Tensor) -> None:
         state = self.state[p]
         state["step"] = self._scalar(p, 0.0)
         if grad.dim() > 1:
             shape = tuple(grad.shape)
-            state["row_var"] = grad.new_zeros((*shape[:-1], 1))
-            state["col_var"] = grad.new_zeros((*shape[:-2], 1, shape[-1]))
+            state["row_var"] = lasting(lambda: grad.new_zeros((*shape[:-1], 1)))
+            state["col_var"] = lasting(lambda: grad.new_zeros((*shape[:-2], 1, shape[-1])))
         else:
-            state["variance"] = FUNCTIONS["zeros_like"](grad)
+            state["variance"] = zeros_for(grad)
 
 
-def _root_mean_square(t: Tensor) -> float:
-    return float(t.norm(2).item() / t.numel() ** 0.5)
+def _root_mean_square(t: Tensor) -> Any:
+    return number(t.norm(2)) / t.numel() ** 0.5
 
 
 def _mean_square(t: Tensor, dim: int) -> Tensor:

@@ -18,8 +18,6 @@ __all__ = ["Adagrad"]
 class Adagrad(GradientStep):
     """Moves parameters by the gradient over the root of the sum of all its squares; the state exists from the start."""
 
-    _rate_is_read_late = True
-
     def __init__(
         self,
         params: ParamsT,

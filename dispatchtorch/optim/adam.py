@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dispatchtorch.dispatch.table import FUNCTIONS
-from dispatchtorch.optim.conditions import number, require_betas, require_lr, require_not_negative, scalar
+from dispatchtorch.optim.conditions import is_on, number, require_betas, require_lr, require_not_negative, scalar
 from dispatchtorch.optim.gradient_step import GradientStep, advance, rate_of, real_view
 from dispatchtorch.optim.optimizer import ParamsT
 from dispatchtorch.optim.together import is_plain, written
@@ -25,7 +25,6 @@ class Adam(GradientStep):
     tensor([0.9000], requires_grad=True)
     """
 
-    _rate_is_read_late = True
     _kernel = "_adam_step_"
 
     def __init__(
@@ -68,7 +67,7 @@ class Adam(GradientStep):
         lr, (beta1, beta2), recorded = rate_of(group), map(number, group["betas"]), group["differentiable"]
         names = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq") if group["amsgrad"] else ("exp_avg", "exp_avg_sq")
         step, (mean, square, *largest) = self._slots(p, **dict.fromkeys(names, 0.0))
-        if group["weight_decay"] != 0 and group["decoupled_weight_decay"]:
+        if is_on(group["weight_decay"]) and group["decoupled_weight_decay"]:
             x.mul_(1 - lr * group["weight_decay"])
         x, grad = real_view(x), real_view(grad)
         mean.add_(grad.sub(mean).mul_(1 - beta1))

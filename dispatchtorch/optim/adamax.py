@@ -16,8 +16,6 @@ __all__ = ["Adamax"]
 class Adamax(GradientStep):
     """Moves parameters by the running mean of the gradient over its decaying maximum."""
 
-    _rate_is_read_late = True
-
     def __init__(
         self,
         params: ParamsT,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from dispatchtorch.dispatch.table import FUNCTIONS
+from dispatchtorch.dispatch.tracing import lasting, tracing
 from dispatchtorch.optim.conditions import number, require_lr, require_not_negative
-from dispatchtorch.optim.gradient_step import GradientStep, real_view
+from dispatchtorch.optim.gradient_step import GradientStep, advance, rate_of, real_view
 from dispatchtorch.optim.optimizer import ParamsT
 from dispatchtorch.tensor.tensor import Tensor, alias_of
 
@@ -46,18 +47,24 @@ class ASGD(GradientStep):
         super().__init__(params, defaults)
 
     def _update(self, group: dict[str, Any], p: Tensor, x: Tensor, grad: Tensor) -> None:
-        state, lr, decay = self.state[p], number(group["lr"]), group["lambd"]
+        state, lr, decay = self.state[p], rate_of(group), group["lambd"]
+        traced = tracing.now is not None
         if not state:
-            state["step"], state["eta"] = self._scalar(p, 0.0), self._scalar(p, lr)
-            state["mu"], state["ax"] = self._scalar(p, 1.0), FUNCTIONS["zeros_like"](alias_of(p))
+            state["step"], state["eta"] = self._scalar(p, 0.0), self._scalar(p, 0.0 if traced else lr)
+            state["mu"], state["ax"] = self._scalar(p, 1.0), lasting(lambda: FUNCTIONS["zeros_like"](alias_of(p)))
         x, grad, mean = real_view(x), real_view(grad), real_view(state["ax"])
         state["step"].add_(1)
-        step, eta, weight = state["step"].item(), state["eta"].item(), state["mu"].item()
+        step, eta, weight = (number(state[name]) for name in ("step", "eta", "mu"))
+        if traced:  # the first step's rate is the group's
+            eta = FUNCTIONS["where"](step.eq(1), lr, eta)
         x.mul_(1 - decay * eta)
-        x.add_(grad, alpha=-eta)
-        if weight != 1:
+        advance(x, grad, -eta)
+        if traced:
+            mean.copy_(FUNCTIONS["where"](weight.eq(1), x, mean.add(x.sub(mean).mul_(weight))))
+        elif weight != 1:
             mean.add_(x.sub(mean).mul_(weight))
         else:
             mean.copy_(x)
         state["eta"].fill_(lr / ((1 + decay * lr * step) ** group["alpha"]))
-        state["mu"].fill_(1 / max(1, step - group["t0"]))
+        late = step - group["t0"]
+        state["mu"].fill_(late.clamp(min=1).reciprocal() if traced else 1 / max(1, late))

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
+from dispatchtorch.dispatch.tracing import tracing
 from dispatchtorch.tensor.tensor import Tensor
 
-__all__ = ["number", "require_betas", "require_lr", "require_not_negative", "scalar"]
+__all__ = ["is_on", "number", "require_betas", "require_lr", "require_not_negative", "scalar"]
 
 
-def number(value: Any) -> float:
-    """Returns an option that may be a tensor of one element as a number."""
-    return float(value.item()) if isinstance(value, Tensor) else value
+def number(value: Any) -> Any:
+    """Returns an option that may be a tensor of one element as a number; while a step is traced, as a 0-d tensor."""
+    if not isinstance(value, Tensor):
+        return value
+    return float(value.item()) if tracing.now is None else value.reshape(()).double()
+
+
+def is_on(value: Any) -> bool:
+    """Returns whether an option is not 0; one that is a tensor is taken to be on."""
+    return isinstance(value, Tensor) or value != 0
 
 
 def scalar(value: Any) -> Any:

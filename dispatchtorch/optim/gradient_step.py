@@ -14,20 +14,21 @@ from dispatchtorch._base.dtypes import float32, float64, get_default_dtype
 from dispatchtorch.autograd.grad_mode import enable_grad
 from dispatchtorch.dispatch.modes import modes
 from dispatchtorch.dispatch.table import FUNCTIONS
-from dispatchtorch.dispatch.tracing import tracing
+from dispatchtorch.dispatch.tracing import Tracing, lasting, tracing
 from dispatchtorch.optim.conditions import number
 from dispatchtorch.optim.optimizer import Closure, Optimizer, ParamsT
 from dispatchtorch.optim.together import is_plain, kernel_for_all
 from dispatchtorch.tensor.sparse import SparseTensor
 from dispatchtorch.tensor.tensor import Tensor, alias_of
 
-__all__ = ["GradientStep", "advance", "rate_of", "real_view", "scalar_dtype"]
+__all__ = ["GradientStep", "advance", "rate_of", "real_view", "scalar_dtype", "zeros_for"]
 
 # Options that came to be after checkpoints had been written without them.
 _LATER: Final = {
     "amsgrad": False, "capturable": False, "decoupled_weight_decay": False, "differentiable": False, "foreach": None,
     "fused": None, "maximize": False, "nesterov": False, "centered": False, "momentum": 0,
 }  # fmt: skip
+_MAY_MOVE: Final = ("weight_decay", "momentum", "betas", "rho", "alpha")  # schedules change some of them at each step
 _CAPTURABLE: Final = ["cuda", "xpu", "hpu", "privateuseone"]
 _FUSED: Final = ["mps", "cuda", "xpu", "hpu", "cpu", "mtia", "privateuseone"]
 
@@ -43,13 +44,19 @@ def real_view(t: Tensor) -> Tensor:
 
 
 def rate_of(group: dict[str, Any]) -> Any:
-    """Returns a group's learning rate as a number; a tensor that requires a gradient, where the step is recorded."""
+    """Returns a group's learning rate as a number; a tensor where the step is traced, or recorded for its gradient."""
     lr = group["lr"]
     if isinstance(lr, Tensor):
         return lr.reshape(()) if group.get("differentiable") and lr._key.requires else number(lr)
-    if tracing.now is not None:
-        return tracing.now.rate(lambda: group["lr"], group["params"][0])
     return lr
+
+
+def zeros_for(grad: Tensor) -> Tensor:
+    """Returns zeros like a gradient, to be kept; while a step is traced they know no more of it than its shape."""
+    if tracing.now is None:
+        return FUNCTIONS["zeros_like"](grad)  # type: ignore[no-any-return]  # the table's functions are untyped
+    shape = tuple(grad.shape)
+    return lasting(lambda: grad.new_zeros(shape))
 
 
 def advance(x: Tensor, delta: Tensor, by: Any) -> None:
@@ -70,6 +77,8 @@ class GradientStep(Optimizer):
     # What torch wants on an accelerator with ``capturable``, and whether one of XLA will do; first without ``foreach``.
     _capturables: tuple[str, str] = ("params and state_steps", "params and state_steps")
     _capturable_on_xla: tuple[bool, bool] = (True, False)
+    _rates_read_late = ("lr",)
+    _lifts_rates: bool = True  # whether the rate is read after the first step
 
     _kernel: str = ""  # the name of a kernel that moves many parameters in one call, for a class with `_move_all`
 
@@ -124,7 +133,23 @@ class GradientStep(Optimizer):
                         p.grad.detach().div_(scale)
         return not self.__dict__["found_inf"].item()
 
+    def _read_late(self, options: dict[str, Any], now: Tracing) -> dict[str, Any]:
+        """Returns a group's options for a step that is traced: rates, and what was seen to change, are tensors."""
+        like, group = options["params"][0], dict(options)
+        rates = self._rates_read_late if self._lifts_rates else ()
+        for name in (*rates, *[n for n in _MAY_MOVE if n in options and now.changes(options, n)]):
+            value = options[name]
+            if isinstance(value, tuple):
+                group[name] = tuple([now.rate(options, name, like, i) for i in range(len(value))])
+            elif not isinstance(value, Tensor):
+                now.guard(lambda name=name: bool(options[name]), f"whether {name} is 0")  # type: ignore[misc]  # its own
+                if value or name == "lr":
+                    group[name] = now.rate(options, name, like)
+        return group
+
     def _step_group(self, group: dict[str, Any]) -> None:
+        if tracing.now is not None and group["params"]:
+            group = self._read_late(group, tracing.now)
         rare = group.get("differentiable") or group.get("capturable") or group.get("fused")
         kernel, like, together = None, None, []
         for p in group["params"]:
@@ -196,8 +221,12 @@ class GradientStep(Optimizer):
 
     def _scalar(self, p: Tensor, value: float) -> Tensor:
         """Returns a number of a parameter's state as a tensor."""
-        made: Tensor = FUNCTIONS["zeros"]((), dtype=scalar_dtype(), device=p._key.device, backend=p._key.backend)
-        return made.fill_(value) if value else made
+
+        def make() -> Tensor:
+            made: Tensor = FUNCTIONS["zeros"]((), dtype=scalar_dtype(), device=p._key.device, backend=p._key.backend)
+            return made.fill_(value) if value else made
+
+        return lasting(make)
 
     def _slots(self, p: Tensor, **start: complex) -> tuple[float, list[Tensor]]:
         """Returns the number of this step and the named tensors of the parameter's state, made on first need.
@@ -208,7 +237,7 @@ class GradientStep(Optimizer):
         if not state:
             state["step"] = self._scalar(p, 0.0)
             for name, value in start.items():
-                state[name] = FUNCTIONS["full_like"](alias_of(p), value)
+                state[name] = lasting(lambda value=value: FUNCTIONS["full_like"](alias_of(p), value))  # type: ignore[misc]
         step = state["step"]
         step.add_(1)
         tensors = [real_view(state[name]) for name in start]

@@ -7,7 +7,7 @@ from typing import Any
 
 from dispatchtorch.dispatch.table import FUNCTIONS
 from dispatchtorch.optim.conditions import number
-from dispatchtorch.optim.gradient_step import GradientStep
+from dispatchtorch.optim.gradient_step import GradientStep, advance, rate_of, zeros_for
 from dispatchtorch.optim.optimizer import ParamsT
 from dispatchtorch.tensor.tensor import Tensor
 
@@ -67,17 +67,17 @@ class Muon(GradientStep):
         super()._step_group(group)
 
     def _update(self, group: dict[str, Any], p: Tensor, x: Tensor, grad: Tensor) -> None:
-        state, lr, momentum = self.state[p], number(group["lr"]), group["momentum"]
+        state, lr, momentum = self.state[p], rate_of(group), group["momentum"]
         if grad.dim() != 2:
             raise ValueError("Param gradient must be a 2D matrix")
         if "momentum_buffer" not in state:
-            state["momentum_buffer"] = FUNCTIONS["zeros_like"](grad)
+            state["momentum_buffer"] = zeros_for(grad)
         buffer = state["momentum_buffer"]
         buffer.lerp_(grad, 1 - momentum)
         update = grad.lerp(buffer, momentum) if group["nesterov"] else buffer
         update = orthogonalised(update, group["ns_coefficients"], group["ns_steps"], group["eps"])
         x.mul_(1 - lr * group["weight_decay"])
-        x.add_(update, alpha=-lr * _scale(group["adjust_lr_fn"], *p.shape))
+        advance(x, update, -lr * _scale(group["adjust_lr_fn"], *p.shape))
 
 
 def _scale(way: str | None, rows: int, columns: int) -> float:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from dispatchtorch.optim.conditions import number, require_betas, require_lr, require_not_negative
-from dispatchtorch.optim.gradient_step import GradientStep, real_view
+from dispatchtorch.optim.conditions import is_on, number, require_betas, require_lr, require_not_negative
+from dispatchtorch.optim.gradient_step import GradientStep, rate_of, real_view
 from dispatchtorch.optim.optimizer import ParamsT
 from dispatchtorch.tensor.tensor import Tensor
 
@@ -48,17 +48,17 @@ class NAdam(GradientStep):
         return bool(group["decoupled_weight_decay"])
 
     def _update(self, group: dict[str, Any], p: Tensor, x: Tensor, grad: Tensor) -> None:
-        lr, (beta1, beta2), decay = number(group["lr"]), group["betas"], group["momentum_decay"]
+        lr, (beta1, beta2), decay = rate_of(group), group["betas"], group["momentum_decay"]
         step, (mean, square) = self._slots(p, exp_avg=0.0, exp_avg_sq=0.0)
         product = self.state[p].get("mu_product")
         if product is None:
             product = self.state[p]["mu_product"] = self._scalar(p, 1.0)
-        if group["weight_decay"] != 0 and group["decoupled_weight_decay"]:
+        if is_on(group["weight_decay"]) and group["decoupled_weight_decay"]:
             x.mul_(1 - lr * group["weight_decay"])
         x, grad = real_view(x), real_view(grad)
         now, soon = (beta1 * (1.0 - 0.5 * 0.96 ** (k * decay)) for k in (step, step + 1))
         product.mul_(now)
-        weight = product.item()
+        weight = number(product)
         mean.add_(grad.sub(mean).mul_(1 - beta1))
         square.mul_(beta2).add_(grad.mul(grad).mul_(1 - beta2))
         if group["differentiable"]:

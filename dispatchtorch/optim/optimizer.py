@@ -15,7 +15,7 @@ from itertools import chain
 from typing import Any, Final
 
 from dispatchtorch.autograd.hooks import RemovableHandle
-from dispatchtorch.dispatch.tracing import tracing
+from dispatchtorch.dispatch.tracing import Tracing, tracing
 from dispatchtorch.tensor.tensor import Tensor
 
 __all__ = [
@@ -76,7 +76,7 @@ def _hooked(step: Callable[..., Any]) -> Callable[..., Any]:
                     )
                 args, kwargs = result
         if tracing.now is not None:
-            tracing.now.guard(self._options)
+            self._tell(tracing.now)
         out = step(self, *args, **kwargs)
         for hook in (*self._optimizer_step_post_hooks.values(), *_global_post_hooks.values()):
             hook(self, args, kwargs)
@@ -213,6 +213,8 @@ class Optimizer:
             for p in group["params"]:
                 extra = p._extra
                 grad = None if extra is None else extra.grad
+                if set_to_none and tracing.now is not None:
+                    tracing.now.cleared(p)
                 if grad is None:
                     continue
                 if set_to_none:
@@ -228,17 +230,15 @@ class Optimizer:
         """Moves the parameters once and returns the closure's loss."""
         raise NotImplementedError
 
-    _rate_is_read_late: bool = False  # whether `step` reads "lr" so that a compiled step gets it anew each time
+    _rates_read_late: tuple[str, ...] = ()  # options that `step` reads so that a compiled one gets them anew each time
 
-    def _options(self) -> tuple[Any, ...]:
-        """Returns what a compiled step takes for granted: which parameters there are, and their options."""
-        late = ("lr", "initial_lr") if self._rate_is_read_late else ()
-        return tuple(
-            (name, tuple(map(id, value)) if name == "params" else id(value) if isinstance(value, Tensor) else value)
-            for group in self.param_groups
-            for name, value in group.items()
-            if name not in late
-        )
+    def _tell(self, now: Tracing) -> None:
+        """Tells a compiler what a step takes for granted: which parameters there are, and their options."""
+        groups = self.param_groups
+        now.guard(lambda: tuple([len(group["params"]) for group in groups]), "the number of parameters")
+        for group in groups:
+            late = {"params", "initial_lr", *self._rates_read_late}
+            now.watch(group, [name for name in group if name not in late and not isinstance(group[name], Tensor)])
 
     # --- saving ------------------------------------------------------------------------------------------------------
 

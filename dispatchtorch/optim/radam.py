@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from dispatchtorch.optim.conditions import require_betas, require_lr, require_not_negative
+from dispatchtorch.dispatch.table import FUNCTIONS
+from dispatchtorch.optim.conditions import is_on, require_betas, require_lr, require_not_negative
 from dispatchtorch.optim.gradient_step import GradientStep, advance, rate_of, real_view
 from dispatchtorch.optim.optimizer import ParamsT
 from dispatchtorch.tensor.tensor import Tensor
@@ -52,7 +53,7 @@ class RAdam(GradientStep):
     def _update(self, group: dict[str, Any], p: Tensor, x: Tensor, grad: Tensor) -> None:
         lr, (beta1, beta2) = rate_of(group), group["betas"]
         step, (mean, square) = self._slots(p, exp_avg=0.0, exp_avg_sq=0.0)
-        if group["weight_decay"] != 0 and group["decoupled_weight_decay"]:
+        if is_on(group["weight_decay"]) and group["decoupled_weight_decay"]:
             x.mul_(1 - lr * group["weight_decay"])
         x, grad = real_view(x), real_view(grad)
         mean.add_(grad.sub(mean).mul_(1 - beta1))
@@ -61,7 +62,10 @@ class RAdam(GradientStep):
         longest = 2 / (1 - beta2) - 1
         length = longest - 2 * step * beta2**step / second
         delta = mean.div(first)
-        if length > 5.0:
-            share = ((length - 4) * (length - 2) * longest / ((longest - 4) * (longest - 2) * length)) ** 0.5
-            delta = delta.mul(share * second**0.5).div(square.sqrt().add(group["eps"]))
+        share = (length - 4) * (length - 2) * longest / ((longest - 4) * (longest - 2) * length)
+        if isinstance(length, Tensor):  # traced: both ways, and the step's number chooses
+            rectified = delta.mul(share.clamp(min=0).sqrt() * second**0.5).div(square.sqrt().add(group["eps"]))
+            delta = FUNCTIONS["where"](length.gt(5.0), rectified, delta)
+        elif length > 5.0:
+            delta = delta.mul(share**0.5 * second**0.5).div(square.sqrt().add(group["eps"]))
         advance(x, delta, -lr)

@@ -15,8 +15,6 @@ __all__ = ["RMSprop"]
 class RMSprop(GradientStep):
     """Moves parameters by the gradient over its running root mean square; ``centered`` subtracts the mean first."""
 
-    _rate_is_read_late = True
-
     _capturable_on_xla = (True, True)
 
     def __init__(

@@ -23,6 +23,7 @@ class Rprop(GradientStep):
     """
 
     _capturable_on_xla = (True, True)
+    _lifts_rates = False
 
     def __init__(
         self,
@@ -47,7 +48,7 @@ class Rprop(GradientStep):
 
     def _update(self, group: dict[str, Any], p: Tensor, x: Tensor, grad: Tensor) -> None:
         shrink, grow = group["etas"]
-        start = number(group["lr"])
+        start = group["lr"] if isinstance(group["lr"], float) else number(group["lr"])
         first = complex(start, start) if p._key.dtype.is_complex else start
         _, (before, size) = self._slots(p, prev=0.0, step_size=first)
         x, grad = real_view(x), real_view(grad)

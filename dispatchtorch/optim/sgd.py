@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from dispatchtorch.optim.conditions import number, require_lr
+from dispatchtorch.dispatch.table import FUNCTIONS
+from dispatchtorch.dispatch.tracing import lasting, tracing
+from dispatchtorch.optim.conditions import is_on, number, require_lr
 from dispatchtorch.optim.gradient_step import GradientStep, advance, rate_of
 from dispatchtorch.optim.optimizer import ParamsT
 from dispatchtorch.optim.together import is_plain, written
@@ -24,7 +26,6 @@ class SGD(GradientStep):
     tensor([0.8000], requires_grad=True)
     """
 
-    _rate_is_read_late = True
     _kernel = "_sgd_step_"
 
     def __init__(
@@ -59,14 +60,21 @@ class SGD(GradientStep):
 
     def _update(self, group: dict[str, Any], p: Tensor, x: Tensor, grad: Tensor) -> None:
         momentum = group["momentum"]
-        if momentum != 0:
+        if is_on(momentum):
             state = self.state[p]
             buffer = state.get("momentum_buffer")
+            if buffer is None and tracing.now is not None and group["dampening"] == 0:
+                # Zeros, to which the first step adds its gradient, so that all steps are one program.
+                state["momentum_buffer"] = buffer = lasting(lambda: FUNCTIONS["zeros_like"](p.detach()))
             if buffer is None:
                 buffer = state["momentum_buffer"] = grad.detach().clone()
             else:
                 buffer.mul_(momentum).add_(grad, alpha=1 - group["dampening"])
-            grad = grad.add(buffer, alpha=momentum) if group["nesterov"] else buffer
+            if group["nesterov"]:
+                moved = isinstance(momentum, Tensor)
+                grad = grad.add(buffer.mul(momentum)) if moved else grad.add(buffer, alpha=momentum)
+            else:
+                grad = buffer
         advance(x, grad, -rate_of(group))
 
     def _move_all(self, group: dict[str, Any], kernel: Any, plain: list[tuple[Tensor, Tensor]]) -> None:

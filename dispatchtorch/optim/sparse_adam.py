@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dispatchtorch.dispatch.table import FUNCTIONS, METHODS
+from dispatchtorch.dispatch.tracing import tracing
 from dispatchtorch.optim.conditions import number, require_betas, require_lr
 from dispatchtorch.optim.gradient_step import GradientStep
 from dispatchtorch.optim.optimizer import ParamsT
@@ -67,6 +68,8 @@ class SparseAdam(GradientStep):
             self._update(group, p, alias_of(p), METHODS["coalesce"](grad.detach()))
 
     def _update(self, group: dict[str, Any], p: Tensor, x: Tensor, grad: Tensor) -> None:
+        if tracing.now is not None:
+            tracing.now.refuse("SparseAdam counts its steps in Python")
         state = self.state[p]
         if not state:
             state["step"] = 0

@@ -5,7 +5,7 @@ Layer 1: knows arrays and op names, never a tensor, never a gradient.
 
 from dispatchtorch._base.config import flag as env_flag
 from dispatchtorch._base.errors import BackendUnavailableError
-from dispatchtorch.plugin.backend import Array, Backend, BackendSpec, Gap, Kernel, KernelCall, Traced
+from dispatchtorch.plugin.backend import Array, Backend, BackendSpec, Gap, Halves, Kernel, KernelCall, Traced
 from dispatchtorch.plugin.hookspecs import HOOK_VERSION, Commands, hookimpl
 from dispatchtorch.plugin.memory import keep_memory
 from dispatchtorch.plugin.meshes import MeshBackend, Split
@@ -18,6 +18,7 @@ __all__ = [
     "BackendUnavailableError",
     "Commands",
     "Gap",
+    "Halves",
     "Kernel",
     "KernelCall",
     "MeshBackend",

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 if TYPE_CHECKING:
     from dispatchtorch.plugin.meshes import MeshBackend
 
-__all__ = ["Array", "Backend", "BackendSpec", "Gap", "Kernel", "KernelCall", "Traced"]
+__all__ = ["Array", "Backend", "BackendSpec", "Gap", "Halves", "Kernel", "KernelCall", "Traced"]
 
 Array = Any  # an array of the backend's own library: opaque to the core
 Kernel = Callable[..., Any]  # takes raw arrays, returns one or a tuple
@@ -79,13 +79,32 @@ class KernelCall:
 class Traced:
     """A function that a library has traced.
 
-    ``captured`` are the arrays that it read beside its arguments; ``compile(donated)`` returns the program, which takes
-    arrays in their place and the arguments, and may take over the memory of the captured ones whose numbers are given.
+    ``captured`` are the arrays that it read beside its arguments. ``compile(taken, kept)`` returns the program
+    ``run(given_up, lent, given)``: arrays in place of the captured ones whose numbers are in ``taken``, whose memory
+    it takes over, and in ``kept``, then the arguments; host arrays will do for those that are lent or given.
+    ``split(count, seeds)`` cuts the function in two, see `Halves`.
     """
 
     captured: tuple[Array, ...]
-    compile: Callable[[tuple[int, ...]], Callable[[list[Array], list[Array]], list[Array]]]
+    compile: Callable[[Sequence[int], Sequence[int]], Callable[[list[Array], list[Array], list[Array]], list[Array]]]
+    split: Callable[[int, Sequence[int]], Halves]
     size: int  # how many steps the program has
+
+
+@dataclass(frozen=True, slots=True)
+class Halves:
+    """A traced function in two: its first results, and the later ones, which need the captured arrays named as seeds.
+
+    ``first`` gives its results and then the ``computed`` values that ``second`` needs of it. ``second`` captures
+    nothing and takes, in this order: the ``captured`` arrays here, which the first captures too, the arguments whose
+    numbers are in ``given``, those computed values, the seeds.
+    """
+
+    first: Traced
+    second: Traced
+    captured: tuple[Array, ...]
+    given: tuple[int, ...]
+    computed: int
 
 
 class Backend(ABC):
@@ -204,6 +223,14 @@ class Backend(ABC):
 
     def is_traced(self, array: Array) -> bool:
         """Returns whether an array is a placeholder of a trace."""
+        return False
+
+    def asks_for_value(self, error: BaseException) -> bool:
+        """Returns whether an error says that the value of a placeholder was asked for."""
+        return False
+
+    def is_gone(self, array: Array) -> bool:
+        """Returns whether a program has taken over an array's memory."""
         return False
 
     def aside(self) -> AbstractContextManager[Any]:

@@ -1,7 +1,5 @@
 """Compiled steps beside eager ones: the same numbers, the same state afterwards, step by step."""
 
-import warnings
-
 import pytest
 
 import dispatchtorch as torch
@@ -15,6 +13,15 @@ F = nn.functional
 def _on_jax():
     with torch.use_backend("jax"):
         yield
+
+
+def eager():
+    """Eager runs are NumPy's: the same seed gives the same numbers, and nothing has to be compiled op by op."""
+    return torch.use_backend("numpy")
+
+
+def alike(x, y, rtol=1e-3):
+    return torch.allclose(x.to(backend="numpy"), y.to(backend="numpy"), rtol=rtol, atol=1e-5)
 
 
 class ConvNet(nn.Module):
@@ -95,26 +102,28 @@ def train(case, compiled, steps=6):
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_step_is_the_eager_step(case):
-    wanted, model, optimizer, _ = train(case, compiled=False)
+    with eager():
+        wanted, model, optimizer, _ = train(case, compiled=False)
     got, compiled, its_optimizer, run = train(case, compiled=True)
-    assert (run.counts.eager, run.counts.traces, run.counts.runs, run.counts.fallbacks) == (1, 1, 5, [])
+    assert (run.counts.eager, run.counts.traces, run.counts.runs, run.counts.fallbacks) == (0, 1, 6, [])
     assert got == pytest.approx(wanted, rel=1e-4)
     for (name, p), q in zip(model.state_dict().items(), compiled.state_dict().values(), strict=True):
-        assert torch.allclose(p, q, rtol=1e-3, atol=1e-5), name
+        assert alike(p, q), name
     for p, q in zip(model.parameters(), compiled.parameters(), strict=True):
-        assert torch.allclose(p.grad, q.grad, rtol=1e-3, atol=1e-5)
-        assert p._version == q._version
+        assert alike(p.grad, q.grad)
+        assert q._version >= 6
     assert optimizer.param_groups[0]["lr"] == its_optimizer.param_groups[0]["lr"]
     for before, after in zip(optimizer.state.values(), its_optimizer.state.values(), strict=True):
         for name, value in before.items():
-            assert torch.allclose(torch.as_tensor(value), torch.as_tensor(after[name]), rtol=1e-3, atol=1e-5), name
+            assert alike(torch.as_tensor(value), torch.as_tensor(after[name])), name
 
 
 def test_the_stream_of_random_numbers_goes_on_as_in_eager():
     states = []
     for compiled in (False, True):
-        train("mlp", compiled)
-        states.append(torch.get_rng_state())
+        with torch.use_backend("jax" if compiled else "numpy"):
+            train("mlp", compiled)
+        states.append(torch.get_rng_state().to(backend="numpy"))
     assert torch.equal(*states)
 
 
@@ -141,9 +150,9 @@ def test_two_optimizers_take_turns():
         run = torch.compile(step) if compiled else step
         return [[v.item() for v in run(torch.randn(5, 4)).values()] for _ in range(6)]
 
-    assert [v for pair in play(True) for v in pair] == pytest.approx(
-        [v for pair in play(False) for v in pair], rel=1e-4
-    )
+    with eager():
+        wanted = [v for pair in play(False) for v in pair]
+    assert [v for pair in play(True) for v in pair] == pytest.approx(wanted, rel=1e-4)
 
 
 def test_gradients_accumulate_over_several_calls():
@@ -225,9 +234,11 @@ def test_what_is_kept_on_the_side_is_kept():
     memory = Memory()
     run = torch.compile(memory)
     assert run(torch.ones(2)).tolist() == [1.0, 1.0]
-    with pytest.warns(UserWarning, match="keeps a tensor that it made"):
-        assert run(torch.ones(2)).tolist() == [2.0, 2.0]
-    assert [run(torch.ones(2)).tolist()[0] for _ in range(3)] == [3.0, 4.0, 5.0]
+    assert [run(torch.ones(2)).tolist()[0] for _ in range(3)] == [2.0, 3.0, 4.0]
+    memory.hidden = torch.zeros(2)  # as one does between two sequences
+    assert [run(torch.ones(2)).tolist()[0] for _ in range(2)] == [1.0, 2.0]
+    assert memory.hidden.tolist() == [2.0, 2.0]
+    assert run.explain().graph_count == 1
 
 
 def test_arguments_are_written_and_returned():
@@ -249,8 +260,7 @@ def test_a_value_that_is_asked_for_names_its_line():
         return x * 3
 
     strict = torch.compile(branches, fullgraph=True)
-    strict(torch.ones(2))
-    with pytest.raises(RuntimeError, match=r"test_compile\.py:\d+"):
+    with pytest.raises(RuntimeError, match=r"test_compile\.py:\d+: the value of a tensor is asked for"):
         strict(torch.ones(2))
     lax = torch.compile(branches)
     lax(torch.ones(2))
@@ -273,17 +283,6 @@ def test_an_error_of_the_call_is_the_calls_own_and_leaves_nothing_behind():
     with pytest.raises(RuntimeError):
         wrong(torch.ones(4))
     assert w.tolist() == [4.0, 4.0, 4.0]  # the line before the one that fails has run each time
-
-
-def test_history_that_is_still_needed_stays_eager():
-    model = nn.Linear(2, 2)
-    run = torch.compile(model)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for _ in range(3):
-            run(torch.ones(1, 2)).sum().backward()
-    assert model.weight.grad.tolist() == [[3.0, 3.0], [3.0, 3.0]]
-    assert list(run.state_dict()) == ["_orig_mod.weight", "_orig_mod.bias"]
 
 
 def test_numpy_runs_it_as_it_is():

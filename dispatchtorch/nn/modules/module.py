@@ -13,6 +13,7 @@ from typing import Any, Self
 from dispatchtorch._base.device import Device
 from dispatchtorch._base.dtypes import DType, bfloat16, float16, float32, float64
 from dispatchtorch.dispatch.modes import modes
+from dispatchtorch.dispatch.tracing import tracing
 from dispatchtorch.nn.modules.hooks import (
     GLOBAL,
     Hook,
@@ -279,7 +280,10 @@ class Module(State):
         object.__delattr__(self, name)
 
     def __getstate__(self) -> dict[str, Any]:
-        return dict(self.__dict__)
+        state = dict(self.__dict__)
+        if "_compiled_call_impl" in state:  # as in torch, copies are not compiled
+            del state["_compiled_call_impl"], state["forward"]
+        return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         own = self.__dict__
@@ -401,6 +405,8 @@ class Module(State):
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forgets the parameters' gradients, or sets them to zero."""
         for parameter in self.parameters():
+            if set_to_none and tracing.now is not None:
+                tracing.now.cleared(parameter)
             if parameter.grad is None:
                 continue
             if set_to_none:
@@ -409,7 +415,12 @@ class Module(State):
                 parameter.grad.detach_().zero_()
 
     def compile(self, *args: Any, **kwargs: Any) -> None:
-        """Leaves the module as it is: a backend with no compiler runs it eagerly."""
+        """Has calls of this module run as programs from now on; the options are those of ``torch.compile``."""
+        if tracing.compiler is None:
+            raise RuntimeError("Module.compile() needs the compiler of the package, which is not there")
+        own = self.__dict__
+        # An entry of the instance is found before the class's method, so that a call costs nothing where none is.
+        own["_compiled_call_impl"] = own["forward"] = tracing.compiler()(self.forward, *args, **kwargs)
 
 
 _HOOK_TABLES = (

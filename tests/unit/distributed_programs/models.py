@@ -80,7 +80,7 @@ def losses(model, x, y, *, compiled=False, steps=5):
     found = [run(x, y).detach() for _ in range(steps)]
     if compiled:
         assert run.counts.traces == 1, run.counts
-        assert run.counts.runs == steps - 1, run.counts
+        assert run.counts.runs == steps, run.counts
     return found
 
 
