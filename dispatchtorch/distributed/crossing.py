@@ -54,11 +54,17 @@ def _raw(t: Tensor) -> Array:
 
 def on_mesh(raw: Array, mesh: MeshBackend, like: Tensor) -> Tensor:
     """Returns a tensor of a mesh around an array, with the dtype of another tensor."""
-    return wrap(raw, intern_key(mesh, Device(mesh.devices[0]), like._key.dtype, not raw.shape))
+    return wrap(raw, intern_key(mesh, _place(mesh), like._key.dtype, not raw.shape))
 
 
 def _beside(raw: Array, mesh: MeshBackend, like: Tensor) -> Tensor:
-    return wrap(raw, intern_key(mesh.beside, Device(mesh.devices[0]), like._key.dtype, not raw.shape))
+    return wrap(raw, intern_key(mesh.beside, _place(mesh), like._key.dtype, not raw.shape))
+
+
+def _place(mesh: MeshBackend) -> Device:
+    """Returns this process's first device of the mesh's type."""
+    kind = mesh.devices[0]
+    return Device(kind) if kind == "cpu" else Device(kind, 0)
 
 
 def replicated(mesh: MeshBackend) -> Split:

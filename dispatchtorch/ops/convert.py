@@ -408,9 +408,13 @@ def _deep_storage(t: Tensor, memo: dict[int, Any]) -> Tensor:
     storage = storage_of(t)
     whole = memo.get(id(storage))
     if whole is None:
-        with_all = view_of(t, Lens((storage.size,), (1,), 0))
-        with_all._key = with_all._key.fresh(False)
-        whole = memo[id(storage)] = wrap(t._key.backend.copy(read(with_all)), with_all._key)
+        backend = t._key.backend
+        if backend.aliasing == "lens" and storage.root.dtype == t._a.dtype:  # as it is, with its shape and layout
+            whole = wrap(backend.copy(storage.root), t._key.fresh(not storage.root.shape))
+        else:
+            with_all = view_of(t, Lens((storage.size,), (1,), 0))
+            whole = wrap(backend.copy(read(with_all)), with_all._key.fresh(False))
+        memo[id(storage)] = whole
         memo.setdefault(id(memo), []).append(storage)  # alive as long as its id is a key
     out = view_of(whole, lens_of(t))
     out._cell = Cell(storage_of(whole))

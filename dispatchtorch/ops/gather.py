@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from dispatchtorch.dispatch.general import create
+from dispatchtorch.dispatch.op import TABLE
 from dispatchtorch.dispatch.table import FUNCTIONS, METHODS, composite, primitive
 from dispatchtorch.ops.index import int_index, within
 from dispatchtorch.ops.samples import Maker, Sample
@@ -183,7 +185,7 @@ def take(input: Tensor, index: Tensor) -> Tensor:
 def _one_hot(index: Tensor, classes: int) -> Tensor:
     """Returns int64 zeros with one more dimension, and a one at the place along it that each index names."""
     key = index._key
-    grid: Any = FUNCTIONS["arange"](classes, device=key.device, backend=key.backend)
+    grid: Any = create(TABLE["_arange"], key.fresh(False), (0, 1, classes, key.dtype))
     return METHODS["to"](METHODS["unsqueeze"](index, -1) == grid, key.dtype)  # type: ignore[no-any-return]  # an entry
 
 

@@ -343,15 +343,18 @@ def write(t: Tensor, value: Array) -> None:
     if t._key.native:
         t._key.backend.write(t._a, value)
         return
+    backend = t._key.backend
+    on_mesh = backend.engine is not backend
+    if on_mesh:
+        storage_of(t)  # which keeps its layout, whatever is written
     cell = t._cell
     if cell is not None and cell.storage is not None:
         storage, extra = cell.storage, t._extra
         assert extra is not None  # as above
         assert extra.lens is not None
-        storage.root = _putter(t._key.backend, extra.lens, t._key.dtype)(storage.root, value)
+        storage.root = _putter(backend, extra.lens, t._key.dtype)(storage.root, value)
         storage.stamp += 1
-        backend = t._key.backend
-        extra.stamp = storage.stamp if backend.engine is backend else -1  # on a mesh what is read lies as the base lies
+        extra.stamp = storage.stamp if not on_mesh else -1  # to be read from there
     t._a = value
 
 

@@ -15,7 +15,7 @@ from dispatchtorch.distributed.tensor.dtensor import DTensor, checked
 from dispatchtorch.distributed.tensor.placement_types import Partial, Placement, split_of
 from dispatchtorch.plugin.backend import Array
 from dispatchtorch.plugin.selection import use_backend
-from dispatchtorch.tensor.tensor import Tensor, read, storage_of
+from dispatchtorch.tensor.tensor import Tensor, read
 
 __all__ = ["distribute_tensor", "empty", "full", "ones", "rand", "randn", "zeros"]
 
@@ -49,7 +49,6 @@ def distribute_tensor(
     if src_data_rank is not None and mesh.arrays.processes > 1:
         raw = _first_ones(mesh, raw, src_data_rank)
     made = on_mesh(mesh.arrays.spread(raw, split_of(given)), mesh.arrays, tensor)
-    storage_of(made)  # with one, what is written into the tensor is laid out as the tensor is
     return METHODS["requires_grad_"](made, tensor._key.requires)  # type: ignore[no-any-return]  # a tensor
 
 

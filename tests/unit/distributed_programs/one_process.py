@@ -1,5 +1,7 @@
 """One process with four devices: meshes, placements, ways in and out."""
 
+import copy
+import io
 import warnings
 
 import pytest
@@ -189,6 +191,26 @@ def check_ops_lie_where_their_inputs_lie():
     assert torch.cat([rows, rows]).shape == (16, 4)
     assert rows.to(torch.float64).placements == (Shard(0),)
     assert rows.cpu() is rows
+
+
+def check_what_keeps_its_placements():
+    for dim in (0, 1):
+        layer = nn.Linear(4, 4)
+        layer.weight = nn.Parameter(distribute_tensor(layer.weight.detach(), LINE, [Shard(dim)]))
+        assert copy.deepcopy(layer).weight.placements == (Shard(dim),)
+        assert copy.deepcopy(layer).weight.full_tensor().equal(layer.weight.full_tensor())
+        nn.init.kaiming_uniform_(layer.weight)
+        assert layer.weight.placements == (Shard(dim),)
+        t = distribute_tensor(X, LINE, [Shard(0)]).clone()
+        t.uniform_().zero_().copy_(distribute_tensor(X, LINE))
+        assert t.placements == (Shard(0),)
+        assert t.full_tensor().equal(X)
+        written = io.BytesIO()
+        torch.save(layer.state_dict()["weight"], written)
+        written.seek(0)
+        loaded = torch.load(written)
+        assert not isinstance(loaded, DTensor)
+        assert loaded.equal(layer.weight.full_tensor())
 
 
 def check_mixing():
