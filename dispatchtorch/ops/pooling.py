@@ -267,8 +267,6 @@ def adaptive_avg(n: int, input: Tensor, output_size: Any) -> Tensor:
     name = f"adaptive_avg_pool{n}d"
     sizes = _asked(input, output_size, n, name, colon=False)
     _refuse_dtype(input, "adaptive_avg_pool", n)
-    if n > 1 and set(sizes) == {1}:
-        return input.mean(tuple(range(-n, 0)), True)
     return _adaptive_avg_pool(input, sizes)
 
 

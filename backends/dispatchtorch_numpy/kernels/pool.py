@@ -16,12 +16,14 @@ import numpy as np
 from dispatchtorch.plugin import Kernel
 from dispatchtorch.plugin.numpylike import KERNELS as SHARED
 from dispatchtorch.plugin.numpylike.pool import counts, reaches, window_count
+from dispatchtorch_numpy.kernels.reduce import total
 
 __all__ = ["KERNELS"]
 
 Ints = tuple[int, ...]
 _FITS: Final = frozenset(np.dtype(c) for c in "fd")
 _shared_max, _shared_mean_backward = SHARED["_max_pool"], SHARED["_avg_pool_backward"]
+_shared_adaptive, _shared_adaptive_backward = SHARED["_adaptive_avg_pool"], SHARED["_adaptive_avg_pool_backward"]
 
 
 def _shifts(kernel: Ints, stride: Ints, dilation: Ints, outs: Ints) -> Iterator[tuple[Ints, tuple[Any, ...]]]:
@@ -142,7 +144,26 @@ def _avg_pool_backward(
     return np.ascontiguousarray(out[(..., *inside)])
 
 
+def _adaptive_avg_pool(input: Any, sizes: Ints) -> Any:
+    if set(sizes) != {1} or input.dtype not in _FITS or not input.size:
+        return _shared_adaptive(np, input, sizes)
+    lead = input.shape[: -len(sizes)]
+    flat = np.ascontiguousarray(input).reshape(*lead, -1)
+    return (total(flat, (flat.ndim - 1,), False) / input.dtype.type(flat.shape[-1])).reshape(*lead, *sizes)
+
+
+def _adaptive_avg_pool_backward(g: Any, sizes: Ints) -> Any:
+    n = len(sizes)
+    if set(g.shape[-n:]) != {1} or g.dtype not in _FITS:
+        return _shared_adaptive_backward(np, g, sizes)
+    out = np.empty((*g.shape[:-n], *sizes), g.dtype)
+    np.copyto(out, g / g.dtype.type(prod(sizes)))
+    return out
+
+
 KERNELS: Final[dict[str, Kernel]] = {
+    "_adaptive_avg_pool": _adaptive_avg_pool,
+    "_adaptive_avg_pool_backward": _adaptive_avg_pool_backward,
     "_max_pool": _max_pool,
     "_max_pool_backward": _max_pool_backward,
     "_avg_pool_backward": _avg_pool_backward,

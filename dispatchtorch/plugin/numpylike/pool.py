@@ -6,6 +6,7 @@ Where windows hang over the edge, or are shorter than the longest, a place is ta
 from __future__ import annotations
 
 import itertools
+import math
 from typing import Any
 
 from dispatchtorch.plugin.numpylike import kernel
@@ -189,6 +190,8 @@ def _along(xp: Any, a: Any, matrix: Any, axis: int) -> Any:
 @kernel
 def _adaptive_avg_pool(xp: Any, input: Any, sizes: Ints) -> Any:
     out = wide(xp, input)
+    if set(sizes) == {1}:
+        return xp.mean(out, axis=tuple(range(input.ndim - len(sizes), input.ndim)), keepdims=True).astype(input.dtype)
     for axis, count in enumerate(sizes, input.ndim - len(sizes)):
         if out.shape[axis] != count:
             out = _along(xp, out, _shares(xp, out.shape[axis], count, out.dtype), axis)
@@ -198,6 +201,9 @@ def _adaptive_avg_pool(xp: Any, input: Any, sizes: Ints) -> Any:
 @kernel
 def _adaptive_avg_pool_backward(xp: Any, g: Any, sizes: Ints) -> Any:
     out = wide(xp, g)
+    if set(g.shape[g.ndim - len(sizes) :]) == {1}:
+        share = out / math.prod(sizes)
+        return xp.copy(xp.broadcast_to(share, (*g.shape[: g.ndim - len(sizes)], *sizes))).astype(g.dtype)
     for axis, size in enumerate(sizes, g.ndim - len(sizes)):
         if out.shape[axis] != size:
             out = _along(xp, out, _shares(xp, size, out.shape[axis], out.dtype).T, axis)
