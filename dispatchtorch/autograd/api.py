@@ -20,6 +20,7 @@ from dispatchtorch.dispatch.modes import modes
 from dispatchtorch.dispatch.node import AccumulateGrad, Node, as_function
 from dispatchtorch.dispatch.record import refresh
 from dispatchtorch.dispatch.table import FUNCTIONS, METHODS
+from dispatchtorch.dispatch.tracing import tracing
 from dispatchtorch.tensor.key import Key
 from dispatchtorch.tensor.tensor import Tensor, extra_of, wrap
 
@@ -51,6 +52,8 @@ def _one_like(t: Tensor) -> Tensor:
     key = t._key
     known = _ones.get(key)
     if known is None:
+        if tracing.now is not None:
+            return _ones_like(t)  # a placeholder, which nobody may keep
         known = _ones[key] = (_ones_like(t)._a, key.fresh(True))
     return wrap(key.backend.copy(known[0]), known[1])
 

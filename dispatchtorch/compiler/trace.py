@@ -166,6 +166,8 @@ class _Planning:
             if number is not None:
                 plan.supplied.append((i, number))
                 continue
+            if self._snapshot.backend.is_traced(array):
+                raise UntraceableError("something has kept a placeholder of an earlier trace")
             if id(array) not in holders:
                 plan.constants.append((i, array))
                 continue

@@ -12,6 +12,7 @@ from typing import Any
 
 from dispatchtorch._base.dtypes import float64, int32, uint8
 from dispatchtorch.dispatch.table import composite, primitive
+from dispatchtorch.dispatch.tracing import lasting
 from dispatchtorch.ops.resample_tables import rounded, table, turned
 from dispatchtorch.ops.samples import Maker, Sample
 from dispatchtorch.tensor import interop
@@ -49,7 +50,7 @@ def _tensors(have: int, key: Any, facts: tuple[Any, ...]) -> tuple[Tensor, Tenso
     back_places, back_weights = turned(places, weights, have)
 
     def there(host: Any) -> Tensor:
-        return interop.from_host(host, key.device, key.backend)
+        return lasting(lambda: interop.from_host(host, key.device, key.backend))
 
     return there(places), there(back_places), None if weights is None else there(weights), there(back_weights)
 
@@ -59,7 +60,11 @@ def _whole_tensors(have: int, key: Any, facts: tuple[Any, ...]) -> tuple[Tensor,
     """Returns places and whole weights for bytes, and the bits of these."""
     places, weights = table(have, *facts)
     places, whole, bits = rounded(places, weights)
-    return *[interop.from_host(host, key.device, key.backend) for host in (places, whole)], bits  # type: ignore[return-value]  # two tensors
+
+    def there(host: Any) -> Tensor:
+        return lasting(lambda: interop.from_host(host, key.device, key.backend))
+
+    return there(places), there(whole), bits
 
 
 def _bytes(input: Tensor, axis: int, places: Tensor, weights: Tensor, bits: int) -> Tensor:

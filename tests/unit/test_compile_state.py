@@ -245,3 +245,17 @@ def test_tied_weights_and_a_generator_of_ones_own():
     other.manual_seed(3)
     torch.rand(6, 3, generator=other)
     assert torch.rand(1, generator=generator).item() == torch.rand(1, generator=other).item()
+
+
+def test_nothing_that_is_made_during_a_trace_is_kept_for_the_next():
+    for _ in range(2):
+        w = torch.ones(3, requires_grad=True)
+
+        @torch.compile(fullgraph=True)
+        def step(x, w=w):
+            torch.nn.functional.interpolate((w * x)[None, None], scale_factor=2, mode="linear").sum().backward()
+
+        step(torch.ones(3))
+        program = next(iter(step._kinds.values())).programs[0]
+        assert not any(isinstance(a, jax.core.Tracer) for a in program._constants)
+        assert w.grad.tolist() == [2.0] * 3
