@@ -15,9 +15,9 @@ LOWER, SINGLE, PROMOTE = "lower", "single", "promote"
 ASIDE = "aside"  # no cast, nor in what the function calls
 
 _PRODUCTS: Final = (
-    "_linear", "addbmm", "addmm", "baddbmm", "bmm", "conv1d", "conv2d", "conv3d", "conv_tbc", "conv_transpose1d",
-    "conv_transpose2d", "conv_transpose3d", "linalg.matmul", "linalg.vecdot", "matmul", "mm", "prelu",
-    "scaled_dot_product_attention", "Tensor.__matmul__", "Tensor.__rmatmul__",
+    "_einsum_pair", "_linear", "addbmm", "addmm", "baddbmm", "bmm", "conv1d", "conv2d", "conv3d", "conv_tbc",
+    "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "linalg.matmul", "linalg.vecdot", "matmul", "mm",
+    "prelu", "scaled_dot_product_attention", "Tensor.__matmul__", "Tensor.__rmatmul__",
 )  # fmt: skip
 _LOSSES: Final = (
     "binary_cross_entropy_with_logits", "cosine_embedding_loss", "hinge_embedding_loss", "huber_loss", "kl_div",

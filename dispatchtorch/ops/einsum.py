@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+from dispatchtorch._base.dtypes import FLOATING
 from dispatchtorch._base.notices import warn_once
 from dispatchtorch.dispatch.table import FUNCTIONS, composite, primitive
+from dispatchtorch.ops.equation import expand_ellipses, from_sublists, output_of, parse
 from dispatchtorch.ops.matmul import conj, matmul
 from dispatchtorch.ops.matrices import linalg
 from dispatchtorch.ops.samples import Maker, Sample
@@ -18,116 +20,6 @@ from dispatchtorch.tensor.sizes import broadcast_shapes, wrap_dim
 from dispatchtorch.tensor.tensor import Tensor
 
 __all__ = ["chain_matmul", "cross", "einsum", "kron", "linalg_cross", "linalg_multi_dot", "tensordot"]
-
-_LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-_ELLIPSIS: Final = "..."
-
-
-# --- reading the equation ---------------------------------------------------------------------------------------------
-
-
-def _label(value: int) -> str:
-    if not 0 <= value < 52:
-        raise ValueError(
-            f"einsum(): not recognized subscript {value} in the sublist format, subscripts must be within the "
-            "range [0, 52)"
-        )
-    return _LETTERS[value]
-
-
-def _from_sublists(args: Sequence[Any]) -> tuple[str, list[Tensor]]:
-    """Returns the equation and operands of the form ``(a, [0, 1], b, [1, 2], [0, 2])``."""
-
-    def text(sublist: Sequence[Any]) -> str:
-        return "".join(_ELLIPSIS if s is Ellipsis else _label(int(s)) for s in sublist)
-
-    operands = list(args[0 : len(args) // 2 * 2 : 2])
-    equation = ",".join(text(s) for s in args[1::2])
-    if len(args) % 2:
-        equation += "->" + text(args[-1])
-    return equation, operands
-
-
-def _subscripts(text: str, operand: int, where: str, start: int) -> list[str]:
-    """Returns the subscripts of one operand (or of the output, as operand -1), an ellipsis as "..."."""
-    found: list[str] = []
-    i = 0
-    while i < len(text):
-        c = text[i]
-        if c == " ":
-            i += 1
-        elif c == ".":
-            if _ELLIPSIS in found:
-                whose = "the output" if operand < 0 else f"operand {operand}"
-                raise RuntimeError(f"einsum(): found '.' for {whose} for which an ellipsis was already found")
-            if text[i : i + 3] != _ELLIPSIS:
-                whose = "the output" if operand < 0 else f"operand {operand}"
-                raise RuntimeError(f"einsum(): found '.' for {whose} that is not part of any ellipsis")
-            found.append(_ELLIPSIS)
-            i += 3
-        elif c in _LETTERS:
-            found.append(c)
-            i += 1
-        else:
-            raise RuntimeError(
-                f"einsum(): invalid subscript given at index {start + i} in the equation string, subscripts must "
-                "be in [a-zA-Z]"
-            )
-    return found
-
-
-def _parse(equation: str, operands: Sequence[Tensor]) -> tuple[list[list[str]], list[str] | None]:
-    left, arrow, right = equation.partition("->")
-    inputs: list[list[str]] = []
-    start = 0
-    for number, part in enumerate(left.split(",")):
-        inputs.append(_subscripts(part, number, "input", start))
-        start += len(part) + 1
-    if len(inputs) != len(operands):
-        which = "fewer" if len(operands) < len(inputs) else "more"
-        raise RuntimeError(f"einsum(): {which} operands were provided than specified in the equation")
-    return inputs, _subscripts(right, -1, "output", len(left) + 2) if arrow else None
-
-
-def _expand_ellipses(inputs: list[list[str]], operands: Sequence[Tensor]) -> tuple[list[list[str]], list[str]]:
-    """Returns subscripts in which ellipses became numbers counted from the back: "0" is the last ellipsis dimension."""
-    widest = 0
-    result: list[list[str]] = []
-    for number, (labels, t) in enumerate(zip(inputs, operands, strict=True)):
-        ndim = len(t._a.shape)
-        named = len(labels) - (_ELLIPSIS in labels)
-        if _ELLIPSIS not in labels and named != ndim:
-            raise RuntimeError(
-                f"einsum(): the number of subscripts in the equation ({named}) does not match the number of dimensions "
-                f"({ndim}) for operand {number} and no ellipsis was given"
-            )
-        if named > ndim:
-            raise RuntimeError(
-                f"einsum(): the number of subscripts in the equation ({named}) is more than the number of dimensions "
-                f"({ndim}) for operand {number}"
-            )
-        hidden = ndim - named
-        widest = max(widest, hidden if _ELLIPSIS in labels else 0)
-        result.append([x for label in labels for x in (_numbers(hidden) if label == _ELLIPSIS else [label])])
-    return result, _numbers(widest)
-
-
-def _numbers(count: int) -> list[str]:
-    return [str(i) for i in range(count - 1, -1, -1)]
-
-
-def _output_of(inputs: list[list[str]], output: list[str] | None, hidden: list[str]) -> list[str]:
-    every = [label for labels in inputs for label in labels if not label.isdigit()]
-    if output is None:
-        return hidden + sorted(label for label in set(every) if every.count(label) == 1)
-    for label in output:
-        if label != _ELLIPSIS and output.count(label) > 1:
-            raise RuntimeError(f"einsum(): output subscript {label} appears more than once in the output")
-        if label != _ELLIPSIS and label not in every:
-            raise RuntimeError(
-                f"einsum(): output subscript {label} does not appear in the equation for any input operand"
-            )
-    return [x for label in output for x in (hidden if label == _ELLIPSIS else [label])]
 
 
 # --- computing --------------------------------------------------------------------------------------------------------
@@ -228,6 +120,54 @@ def _laid(t: Tensor, labels: list[str], order: list[str]) -> Tensor:
     return t
 
 
+# --- two operands, in one op ------------------------------------------------------------------------------------------
+
+
+def _pair_samples(make: Maker) -> Any:
+    yield Sample((make(2, 3, 4), make(2, 4, 5), "bij", "bjk", "bik"))
+    yield Sample((make(2, 3, 4), make(2, 5, 3), "bij", "bki", "kbj"))
+    yield Sample((make(3, 4), make(4), "ij", "j", "i"))
+
+
+@primitive(
+    grad={
+        "input": lambda g, other, first, second, output: _einsum_pair(g, conj(other), output, second, first),
+        "other": lambda g, input, first, second, output: _einsum_pair(g, conj(input), output, first, second),
+    },
+    node="ViewBackward0",
+    samples=_pair_samples,
+)
+def _einsum_pair(input: Tensor, other: Tensor, first: str, second: str, output: str) -> Tensor:
+    """Returns the sum of products of two operands, of one dtype, whose subscripts are each in two of the three."""
+    return _computed([(input, list(first)), (other, list(second))], list(output))
+
+
+_pairs: Final[dict[Any, tuple[str, str, str]]] = {}  # (equation, shapes) -> subscripts of calls that are one such op
+_MOST: Final = 1024
+
+
+def _note_pair(equation: str, tensors: Sequence[Tensor], inputs: list[list[str]], output: list[str]) -> None:
+    """Remembers a call of two operands that is one product of matrices."""
+    first, second = inputs
+    parts = (*inputs, output)
+    if any(len(set(labels)) != len(labels) or any(len(label) > 1 for label in labels) for labels in parts):
+        return
+    if any(sum(label in labels for labels in parts) < 2 for label in {*first, *second}):
+        return
+    sizes: dict[str, set[int]] = {}
+    for labels, t in zip(inputs, tensors, strict=True):
+        for label, size in zip(labels, t._a.shape, strict=True):
+            sizes.setdefault(label, set()).add(size)
+    left, right = (any(label not in other for label in mine) for mine, other in ((first, second), (second, first)))
+    summed = any(label not in output for label in first)
+    if any(len(found) > 1 for found in sizes.values()) or not (summed or (left and right)):
+        return
+    if len(_pairs) >= _MOST:
+        _pairs.clear()
+    joined = ("".join(first), "".join(second), "".join(output))
+    _pairs[(equation, *(tuple(t._a.shape) for t in tensors))] = joined
+
+
 @composite()
 def einsum(equation: Any, *operands: Any) -> Tensor:
     """Returns sums of products of ``operands`` over the subscripts that the equation does not keep.
@@ -235,21 +175,41 @@ def einsum(equation: Any, *operands: Any) -> Tensor:
     >>> torch.einsum("ij,j->i", torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([1.0, 10.0]))
     tensor([21., 43.])
     """
+    if len(operands) == 2 and type(equation) is str:
+        x, y = operands
+        if isinstance(x, Tensor) and isinstance(y, Tensor) and (key := x._key).native:
+            pair = _pairs.get((equation, x._a.shape, y._a.shape))
+            other = y._key
+            if (
+                pair is not None
+                and key.dtype is other.dtype
+                and key.dtype.category >= FLOATING
+                and key.backend is other.backend
+            ):
+                return _einsum_pair(x, y, *pair)
     if len(operands) < 1:
         raise ValueError(
             "einsum(): must specify the equation string and at least one operand, or at least one operand and its "
             "subscripts list"
         )
     if isinstance(equation, Tensor):
-        equation, tensors = _from_sublists((equation, *operands))
+        equation, tensors = from_sublists((equation, *operands))
     elif len(operands) == 1 and isinstance(operands[0], (list, tuple)):
         tensors = list(operands[0])
     else:
         tensors = list(operands)
-    named, wanted = _parse(equation, tensors)
-    inputs, hidden = _expand_ellipses(named, tensors)
-    output = _output_of(inputs, wanted, hidden)
+    named, wanted = parse(equation, tensors)
+    inputs, hidden = expand_ellipses(named, tensors)
+    output = output_of(inputs, wanted, hidden)
     parts = [_diagonals(t, labels, i) for i, (t, labels) in enumerate(zip(tensors, inputs, strict=True))]
+    value = _computed(parts, output)
+    if len(tensors) == 2 and value._key.native and value._key.dtype.category >= FLOATING:
+        _note_pair(equation, tensors, inputs, output)
+    return value
+
+
+def _computed(parts: list[tuple[Tensor, list[str]]], output: list[str]) -> Tensor:
+    """Returns the product of operands with their subscripts, multiplied two at a time from left to right."""
     sizes = _check_sizes(parts)
     current = parts[0]
     for i, other in enumerate(parts[1:], 1):

@@ -7,6 +7,7 @@ them as well.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -99,6 +100,64 @@ def _linear(x: Any, weight: Any, bias: Any) -> Any:
     return out if ndim <= 2 else out.reshape(shape[:-1] + out.shape[1:])
 
 
+# --- sums of products over subscripts --------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=256)
+def _layout(first: str, second: str, output: str) -> tuple[Any, ...]:
+    """Returns how two operands become matrices of a batch, and their product the output.
+
+    That is: whether they change places; of each the order of its dimensions (None as it is) and whether its matrices
+    then stand transposed; how many dimensions are of the batch, of either's own and summed; the order of the result's.
+    """
+    batch = [c for c in output if c in first and c in second]
+    summed = [c for c in first if c not in output]
+    left, right = [c for c in output if c not in second], [c for c in output if c not in first]
+    swap = bool(left and right) and list(output) == [*batch, *right, *left]
+    if swap:
+        first, second, left, right = second, first, right, left
+    sides = []
+    for labels, straight, turned in (
+        (first, [*batch, *left, *summed], [*batch, *summed, *left]),
+        (second, [*batch, *summed, *right], [*batch, *right, *summed]),
+    ):
+        as_it_is, transposed = list(labels) == straight, list(labels) == turned
+        sides.append((None if as_it_is or transposed else [labels.index(c) for c in straight], transposed))
+    found = [*batch, *left, *right]
+    back = None if found == list(output) else [found.index(c) for c in output]
+    return swap, *sides, (len(batch), len(left), len(summed), len(right)), back
+
+
+def _matrices(a: Any, order: Any, transposed: bool, batch: int, rows: int) -> tuple[Any, tuple[int, ...]]:
+    """Returns the operand as matrices of a batch, not yet turned, and its sizes in order."""
+    if order is not None:
+        a = a.transpose(order)
+    shape = a.shape
+    count, cut = math.prod(shape[:batch]), batch + rows
+    sides = (math.prod(shape[batch:cut]), math.prod(shape[cut:]))
+    a = a.reshape((count, *sides) if batch else sides)
+    return (a.swapaxes(-2, -1) if transposed else a), shape
+
+
+def _einsum_pair(x: Any, y: Any, first: str, second: str, output: str) -> Any:
+    """Returns sums of products, as one product of matrices or one for each of a batch."""
+    swap, (order, turned), (its_order, its_turned), (batch, left, summed, right), back = _layout(first, second, output)
+    if swap:
+        x, y = y, x
+    a, shape = _matrices(x, order, turned, batch, summed if turned else left)
+    b, other = _matrices(y, its_order, its_turned, batch, right if its_turned else summed)
+    if a.dtype not in _DIRECT:
+        out = _widened(np.matmul, a, b)
+    elif batch:
+        out = np.matmul(a, b)
+    else:
+        out = a.dot(b) if right else a.dot(b.reshape(-1))
+    own = shape[batch + summed :] if turned else shape[batch : batch + left]
+    its = other[batch : batch + right] if its_turned else other[batch + summed :]
+    out = out.reshape(shape[:batch] + own + its)
+    return out if back is None else out.transpose(back)
+
+
 KERNELS: Final[dict[str, Kernel]] = {
     "matmul": matmul,
     "_bmm": matmul,
@@ -106,4 +165,5 @@ KERNELS: Final[dict[str, Kernel]] = {
     "_matmul_tn": _matmul_tn,
     "_fold_tn": _fold_tn,
     "_linear": _linear,
+    "_einsum_pair": _einsum_pair,
 }
