@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from types import FunctionType
 from typing import Any, Final, TypeAlias
 
 from dispatchtorch.dispatch.deriving import make_derive
@@ -120,6 +121,7 @@ class Op:
         self.plans: dict[Any, Callable[..., Any]] = {}
         self.inplace_plans: dict[Any, Any] = {}
         self.kernels: dict[Any, Callable[..., Any]] = {}
+        self.written_entry: FunctionType | None = None  # what `entry` does, once it is written
         self.grad = grad
         self._node = node or self.name.strip("_").title().replace("_", "") + "Backward0"
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
+from types import FunctionType
 from typing import Any, Final, NamedTuple
 
 from dispatchtorch._base.dtypes import FLOATING, DType
@@ -30,7 +31,7 @@ from dispatchtorch.tensor.key import Key, marking
 from dispatchtorch.tensor.sparse import is_sparse_key
 from dispatchtorch.tensor.tensor import Parameter, Tensor, cell_of, marked, new, read
 
-__all__ = ["make_tailored_entry"]
+__all__ = ["make_tailored_entry", "written_plan"]
 
 MOST: Final = 2048  # plans of one op: lists of tensors may never repeat
 _Facts = Any  # the key of the only tensor, or a tuple of what is known of each
@@ -44,21 +45,30 @@ def make_tailored_entry(op: Op) -> Callable[..., Any]:
     find = op.plans.get
 
     def entry(*args: Any, **kwargs: Any) -> Any:
-        _settle(entry, op, find)
-        return entry(*args, **kwargs)
+        return _settled(entry, op, find)(*args, **kwargs)
 
-    if not op.name.startswith("_"):  # others exchange the code of public functions, and must find what stays
-        _settle(entry, op, find)
+    if not op.name.startswith("_"):  # not to be found waiting by who exchanges the code of public functions
+        _settled(entry, op, find)
     return entry
 
 
-def _settle(entry: Any, op: Op, find: Any) -> None:
-    """Gives an entry the code for the op's signature, which names things of this module."""
-    made = written(_entry_source(op), "entry", _NAMES)(entry, find, op).__code__
-    assert made.co_freevars == entry.__code__.co_freevars  # the cells are the function's own
-    names = (*op.params, *made.co_varnames[op.arity :])
-    entry.__code__ = made.replace(co_varnames=names, co_name=op.name, co_qualname=op.name)
-    entry.__defaults__ = tuple([d for d in op.defaults if d is not inspect.Parameter.empty])
+def _settled(entry: Any, op: Op, find: Any) -> Any:
+    """Returns an entry that has got the code for the op's signature, which names things of this module.
+
+    Where somebody has given it other code meanwhile (autocast does) it keeps that, and what is returned is a function
+    beside it.
+    """
+    made = op.written_entry
+    if made is None:
+        body = written(_entry_source(op), "entry", _NAMES)(entry, find, op).__code__
+        names = (*op.params, *body.co_varnames[op.arity :])
+        code = body.replace(co_varnames=names, co_name=op.name, co_qualname=op.name)
+        defaults = tuple([d for d in op.defaults if d is not inspect.Parameter.empty])
+        made = op.written_entry = FunctionType(code, globals(), op.name, defaults, entry.__closure__)
+    if entry.__code__.co_freevars != made.__code__.co_freevars:
+        return made
+    entry.__code__, entry.__defaults__ = made.__code__, made.__defaults__
+    return entry
 
 
 def _entry_source(op: Op) -> str:
@@ -117,8 +127,8 @@ def _refused(op: Op, lead: Key, kernel: Any, raws: Sequence[Any], args: Sequence
 _NAMES: Final[dict[str, Any]] = {  # what source may name beside what it is made of
     "FLOATING": FLOATING, "Node": Node, "Parameter": Parameter, "Tensor": Tensor, "__name__": __name__,
     "cell_of": cell_of, "finish": finish, "laid_like": laid_like, "marked": marked, "marking": marking, "modes": modes,
-    "new": new, "next_seq": next_seq,
-    "read": read, "record": record, "recover": recover, "refresh": refresh, "refused": _refused,
+    "new": new, "next_seq": next_seq, "read": read, "record": record, "recover": recover, "refresh": refresh,
+    "refused": _refused,
 }  # fmt: skip
 
 
@@ -158,7 +168,9 @@ def _four(key: Key) -> tuple[Any, ...]:
 class _Call(NamedTuple):
     """What a plan's source depends on."""
 
-    forms: str  # per parameter: t a tensor, v one with the mark of a view, l and w lists of such, d a dtype, s the rest
+    # per parameter: t a tensor, v one with the mark of a view, l and w lists of such, d a dtype, n a number that is
+    # converted, s the rest
+    forms: str
     native: bool
     pointwise: bool
     refuses: bool  # whether the op says itself what is wrong when the kernel refuses
@@ -224,32 +236,55 @@ def _plan(op: Op, entry: Callable[..., Any], args: tuple[Any, ...], result: Any)
         lead = leading_key(op, [*keys, *listed])
     except (MixedBackendsError, SparseMet):
         return None
-    requires = any(key.requires for key in tensors)
-    if requires and any(key.inference for key in tensors):
+    if any(key.requires for key in tensors) and any(key.inference for key in tensors):
         return None  # it may have to be refused
-    results = _Results(lead)
     if op.pointwise:
         known = tuple([k.fresh(k.zero_dim) if isinstance(k, Key) else k for k, n in zip(keys, op.kinds) if n == TENSOR])
         kernel, lead, dtype = op.kernels.get(known, (None, lead, None))  # type: ignore[misc]  # of elementwise ops
-        fixed: Any = dtype and _four(lead.as_dtype(dtype))
     else:
-        kernel = op.kernels.get((lead.backend, lead.device, lead.dtype))
-        fixed = None if op.refuse is None else _four(lead)
+        kernel, dtype = op.kernels.get((lead.backend, lead.device, lead.dtype)), None
     if kernel is None:
         return None
-    viewed = any(key.view for key in tensors)
+    return written_plan(op, entry, forms, keys, kernel, lead, dtype, listed=listed, several=several)
+
+
+def written_plan(
+    op: Op,
+    entry: Callable[..., Any],
+    forms: str,
+    keys: Sequence[Any],
+    kernel: Any,
+    lead: Key,
+    dtype: DType | None,
+    *,
+    listed: Sequence[Key] = (),
+    several: bool = False,
+    converted: dict[Any, Any] | None = None,
+) -> Callable[..., Any]:
+    """Returns the plan of calls with arguments of these forms (see `_Call`) and keys, which need no look any more.
+
+    ``dtype`` is the result's where the op is elementwise. ``converted[y]`` is what a kernel gets for a number of the
+    form n.
+    """
+    tensors = [key for key in (*keys, *listed) if isinstance(key, Key)]
+    fixed: Any = None if op.refuse is None else _four(lead)
+    if dtype is not None:
+        key = lead.as_dtype(dtype).fresh(all(key.zero_dim for key in tensors))
+        fixed = (key, key.as_requires(True) if dtype.category >= FLOATING else None)
+    requires = any(key.requires for key in tensors) and (dtype is None or dtype.category >= FLOATING)
     call = _Call(
         forms,
         lead.native,
         op.pointwise,
         op.refuse is not None,
         several,
-        not lead.native and viewed and not several and (op.pointwise or op.name in LAID_ALIKE),
+        not lead.native and any(k.view for k in tensors) and not several and (op.pointwise or op.name in LAID_ALIKE),
         *_history(op, keys, requires, several, bool(listed)),
     )
     make = written(_plan_source(call), "plan", _NAMES)
     dtypes = [key.dtype if isinstance(key, Key) else None for key in keys]
-    return make(op, entry, kernel, lead, results, fixed, _Natives(lead.backend), dtypes)  # type: ignore[no-any-return]  # a function
+    given = (op, entry, kernel, lead, _Results(lead), fixed, _Natives(lead.backend), dtypes, converted)
+    return make(*given)  # type: ignore[no-any-return]  # a function
 
 
 def _history(op: Op, keys: Sequence[Any], requires: bool, several: bool, lists: bool) -> tuple[Any, ...]:
@@ -279,13 +314,17 @@ def _plan_source(call: _Call) -> str:
     reads = {"t": "a{0}._a", "l": "[t._a for t in a{0}]"}
     if not call.native:
         reads = {"t": "read(a{0})", "l": "[read(t) for t in a{0}]"}
-    reads |= {"v": reads["t"], "w": reads["l"], "d": "natives[a{0}]", "s": "a{0}"}
+    reads |= {"v": reads["t"], "w": reads["l"], "d": "natives[a{0}]", "s": "a{0}", "n": "a{0}"}
     raws = "".join([reads[form].format(i) + ", " for i, form in enumerate(call.forms)])
     lines = _looked_after(call.forms, args)
     if call.pointwise:
+        given = raws
+        if "n" in call.forms:
+            given = raws.replace(f"a{call.forms.index('n')}, ", "b, ")
+            lines += [f"b = converted[a{call.forms.index('n')}]"]
         lines += [
             "try:",
-            f"    a = kernel({raws})",
+            f"    a = kernel({given})",
             "except (ValueError, TypeError, RuntimeWarning, OverflowError) as error:",
             f"    a = recover(op, lead, kernel, ({raws}), error)",
         ]
@@ -298,7 +337,8 @@ def _plan_source(call: _Call) -> str:
     lines += _several(call, args) if call.several else _single(call, args)
     return "\n".join(
         [
-            "def make(op, entry, kernel, lead, results, fixed, natives, dtypes):",
+            "def make(op, entry, kernel, lead, results, fixed, natives, dtypes, converted):",
+            *(["    key, tracked_key = fixed"] if call.pointwise else []),
             f"    def plan({args}):",
             *[f"        {line}" for line in lines],
             "    return plan",
@@ -318,11 +358,11 @@ def _looked_after(forms: str, args: str) -> list[str]:
     return [f"if any([{', '.join(asked)}]):", f"    return entry({args})"]
 
 
-def _tensor(indent: str, raw: str) -> list[str]:
+def _tensor(indent: str, raw: str, key: str = "keys[0] if shape else keys[1]") -> list[str]:
     return [
         f"{indent}t = new(Tensor)",
         f"{indent}t._a = {raw}",
-        f"{indent}t._key = keys[0] if shape else keys[1]",
+        f"{indent}t._key = {key}",
         f"{indent}t._edge = t._cell = t._extra = None",
         f"{indent}if marking.on:",
         f"{indent}    t._key = marked(t._key)",
@@ -330,23 +370,29 @@ def _tensor(indent: str, raw: str) -> list[str]:
 
 
 def _single(call: _Call, args: str) -> list[str]:
-    lines = ["shape = a.shape", "keys = fixed"] if call.pointwise or call.refuses else [
-        "try:",
-        "    shape = a.shape",
-        "    keys = results[a.dtype]",
-        "except (KeyError, AttributeError):",
-        "    if isinstance(a, (tuple, list)):",
-        f"        return finish(op, ({args}), a, lead, None)",
-        "    keys = results.of(a)",
-    ]  # fmt: skip
-    lines += _tensor("", "a")
+    if call.pointwise:
+        lines = _tensor("", "a", "key")
+    elif call.refuses:
+        lines = ["shape = a.shape", "keys = fixed", *_tensor("", "a")]
+    else:
+        lines = [
+            "try:",
+            "    shape = a.shape",
+            "    keys = results[a.dtype]",
+            "except (KeyError, AttributeError):",
+            "    if isinstance(a, (tuple, list)):",
+            f"        return finish(op, ({args}), a, lead, None)",
+            "    keys = results.of(a)",
+            *_tensor("", "a"),
+        ]
     done = f"return laid_like(t, ({args}))" if call.alike else "return t"
+    floating = "" if call.pointwise else " and keys[2] is not None"
+    recorded = f"record(op, ({args}), (t,), several=False)"
     if call.track == "record":
-        lines += ["if modes.grad and keys[2] is not None:", f"    record(op, ({args}), (t,), several=False)"]
+        lines += [f"if modes.grad{floating}:", f"    {recorded}"]
     elif call.track == "node":
-        lines += ["mode = modes.grad", "if mode and keys[2] is not None:"]
-        lines += ["    if mode is not True:", f"        record(op, ({args}), (t,), several=False)", f"        {done}"]
-        lines += [f"    {line}" for line in _node(call)]
+        lines += ["mode = modes.grad", f"if mode is True{floating}:", *[f"    {line}" for line in _node(call)]]
+        lines += [f"elif mode{floating}:", f"    {recorded}"]
     return [*lines, done]
 
 
@@ -357,11 +403,11 @@ def _node(call: _Call) -> list[str]:
     facts = ["None, " if p < 0 else f"a{p}._a.shape, " if is_shape else f"dtypes[{p}], " for p, is_shape in call.facts]
     kept = [i for i, on in enumerate(call.saved) if on and call.forms[i] in "tv"]
     lines = [
-        "t._key = keys[2] if shape else keys[3]",
+        "t._key = tracked_key" if call.pointwise else "t._key = keys[2] if shape else keys[3]",
         "node = t._edge = new(Node)",
         "node.op = op",
         "node.seq = next_seq()",
-        "node.shape = shape",
+        "node.shape = a.shape" if call.pointwise else "node.shape = shape",
         f"node.edges = ({''.join(edges)})",
         f"node.saved = ({''.join(saved + facts)})",
         "node.versions = None",

@@ -86,10 +86,16 @@ def softmax(input: Tensor, dim: int | None = None, dtype: DType | None = None) -
     >>> torch.softmax(torch.tensor([0.0, 0.0]), 0)
     tensor([0.5000, 0.5000])
     """
+    ndim = len(input._a.shape)
+    if dtype is None and type(dim) is int and -ndim <= dim < ndim and input._key.dtype.category >= 2:
+        return _softmax(input, dim if dim >= 0 else dim + ndim)
     return _normalise("softmax", _softmax, input, dim, dtype)
 
 
 @composite(method=True, out=True, samples=_samples)
 def log_softmax(input: Tensor, dim: int | None = None, dtype: DType | None = None) -> Tensor:
     """Returns the logarithms of `softmax`, accurate where that is near 0 or 1."""
+    ndim = len(input._a.shape)
+    if dtype is None and type(dim) is int and -ndim <= dim < ndim and input._key.dtype.category >= 2:
+        return _log_softmax(input, dim if dim >= 0 else dim + ndim)
     return _normalise("log_softmax", _log_softmax, input, dim, dtype)

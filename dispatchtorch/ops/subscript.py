@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from operator import index as as_index
 from typing import Any
 
-from dispatchtorch._base.dtypes import FLOATING
+from dispatchtorch._base.dtypes import FLOATING, int64
 from dispatchtorch.dispatch.modes import modes
 from dispatchtorch.dispatch.record import refresh
 from dispatchtorch.dispatch.table import FUNCTIONS, METHODS
 from dispatchtorch.dispatch.views import attach, track_view
-from dispatchtorch.ops.index import index_by, mask_positions, put_by
+from dispatchtorch.ops.index import _index, index_by, mask_positions, put_by
 from dispatchtorch.ops.pieces import _select, _slice
 from dispatchtorch.ops.singleton import expand, unsqueeze
 from dispatchtorch.ops.view import _alias, named, reshape
@@ -208,6 +208,11 @@ def get_item(self: Tensor, index: Any) -> Tensor:
         plain = _plain_view(self, index)
         if plain is not None:
             return plain
+    if type(index) is Tensor and index._key.dtype is int64 and index._a.shape and self._a.shape and self._key.native:
+        try:
+            return _index(self, [index], (0,))
+        except IndexError:  # in torch's words, below
+            pass
     v, spec = _unpack(self, index)
     if spec:
         return index_by(v, spec)

@@ -8,6 +8,7 @@ import pytest
 
 import dispatchtorch as torch
 from dispatchtorch.dispatch.op import TABLE
+from dispatchtorch.dispatch.tailored import make_tailored_entry
 
 
 def test_a_plan_that_exists_refuses_what_the_first_call_would_have_refused():
@@ -59,3 +60,18 @@ def test_a_written_line_is_shown_in_a_traceback():
     with pytest.raises(AttributeError) as caught:
         plan(None, 0, None)
     assert "a0" in "".join(traceback.format_exception(caught.value))  # how source names an op's first argument
+
+
+def test_an_entry_that_is_first_called_under_autocast_casts_then_and_afterwards():
+    op = TABLE["_linear"]
+    kept, op.entry.__code__ = op.entry.__code__, make_tailored_entry(op).__code__  # as before its first call
+    try:
+        op.written_entry = None
+        layer, x = torch.nn.Linear(3, 2), torch.ones(1, 3)
+        for _ in range(2):
+            with torch.autocast("cpu", torch.bfloat16):
+                assert layer(x).dtype is torch.bfloat16
+                assert layer(x).dtype is torch.bfloat16
+            assert layer(x).dtype is torch.float32
+    finally:
+        op.entry.__code__ = kept

@@ -15,7 +15,7 @@ import numpy as np
 from dispatchtorch.plugin import Kernel
 from dispatchtorch_numpy.kernels.bare import bare
 
-__all__ = ["KERNELS", "ones_of", "total"]
+__all__ = ["KERNELS", "total"]
 
 BLOCK: Final = 256
 LONG: Final = 512  # elements from which a product with ones is the faster sum
@@ -52,7 +52,7 @@ def _rows(a: Any) -> Any:
 _short_ones: Final[dict[Any, dict[int, Any]]] = {dtype: {} for dtype in _BLAS}
 
 
-def ones_of(n: int, dtype: Any) -> Any:
+def _ones_of(n: int, dtype: Any) -> Any:
     """Returns so many ones, at most `BLOCK`, of a dtype that BLAS has."""
     known = _short_ones[dtype]
     ones = known.get(n)
@@ -68,7 +68,7 @@ def total(a: Any, dims: Any, keepdim: bool) -> Any:
         ndim = a.ndim
         if dims is None or len(dims) == ndim:
             if size <= BLOCK:
-                out = np.asarray((a if ndim == 1 else a.reshape(-1)).dot(ones_of(size, dtype)))
+                out = np.asarray((a if ndim == 1 else a.reshape(-1)).dot(_ones_of(size, dtype)))
             elif size >= LONG:
                 out = _rows(a.reshape(1, size)).reshape(())
             else:
@@ -77,7 +77,7 @@ def total(a: Any, dims: Any, keepdim: bool) -> Any:
         if len(dims) == 1:
             dim, shape = dims[0], a.shape
             if dim == 0 and ndim == 2 and shape[0] <= BLOCK:
-                out = ones_of(shape[0], dtype).dot(a)
+                out = _ones_of(shape[0], dtype).dot(a)
                 return out.reshape((1, shape[1])) if keepdim else out
             if dim == ndim - 1 and shape[-1] >= 32 and size >= LONG:
                 rows = _rows(a.reshape(-1, shape[-1]))
