@@ -18,10 +18,13 @@ from dispatchtorch_numpy.kernels.bare import bare
 __all__ = ["KERNELS", "total"]
 
 BLOCK: Final = 256
-LONG: Final = 512  # elements from which a product with ones is the faster sum
+LONG: Final = 2048  # elements from which products with ones are the faster sums along a dimension
+_DOT: Final = 2048  # elements of one product of vectors, which has many sums side by side
+WHOLE: Final = 8192  # and from which they are of all elements
 _BLAS: Final = frozenset((np.dtype("f4"), np.dtype("f8")))
 _HALF: Final = np.dtype("f2")
 _PLAIN: Final = frozenset(np.dtype(c) for c in "?bBhHiIlLqQfdFD")
+_LEADING: Final = tuple(range(32))
 _ONES: Final = {dtype: np.ones(BLOCK, dtype) for dtype in _BLAS}
 
 _add: Final[Any] = np.add.reduce  # arguments by position, which numpy's annotations do not know
@@ -49,6 +52,20 @@ def _rows(a: Any) -> Any:
     return _add(a, 1)
 
 
+def _columns(a: Any) -> Any:
+    """Returns sums over the first dimension of a C-contiguous matrix."""
+    rows, n = a.shape
+    ones = _ONES[a.dtype]
+    if rows <= BLOCK:
+        return ones[:rows].dot(a)
+    whole = rows - rows % BLOCK
+    sums = np.matmul(ones, a[:whole].reshape(-1, BLOCK, n))
+    out = _columns(sums)
+    if whole < rows:
+        out += ones[: rows - whole].dot(a[whole:])
+    return out
+
+
 _short_ones: Final[dict[Any, dict[int, Any]]] = {dtype: {} for dtype in _BLAS}
 
 
@@ -69,19 +86,25 @@ def total(a: Any, dims: Any, keepdim: bool) -> Any:
         if dims is None or len(dims) == ndim:
             if size <= BLOCK:
                 out = np.asarray((a if ndim == 1 else a.reshape(-1)).dot(_ones_of(size, dtype)))
-            elif size >= LONG:
+            elif size >= WHOLE:
                 out = _rows(a.reshape(1, size)).reshape(())
             else:
                 out = np.asarray(_add(a, dims))
             return out.reshape((1,) * ndim) if keepdim else out
-        if len(dims) == 1:
-            dim, shape = dims[0], a.shape
-            if dim == 0 and ndim == 2 and shape[0] <= BLOCK:
-                out = _ones_of(shape[0], dtype).dot(a)
-                return out.reshape((1, shape[1])) if keepdim else out
-            if dim == ndim - 1 and shape[-1] >= 32 and size >= LONG:
+        lead, shape = len(dims), a.shape
+        if lead == 1 and dims[0] == 0 and ndim == 2 and shape[0] <= BLOCK:
+            out = _ones_of(shape[0], dtype).dot(a)
+            return out.reshape((1, shape[1])) if keepdim else out
+        if lead == 1 and dims[0] == ndim - 1:
+            if shape[-1] >= 32 and size >= LONG:
                 rows = _rows(a.reshape(-1, shape[-1]))
                 return rows.reshape((*shape[:-1], 1) if keepdim else shape[:-1])
+        elif size >= LONG and dims == _LEADING[:lead]:
+            kept = shape[lead:]
+            width = math.prod(kept)
+            if width >= 16:
+                out = _columns(a.reshape(-1, width))
+                return out.reshape((*(1,) * lead, *kept) if keepdim else kept)
     out = _add(a, dims, None, None, keepdim)
     return out if type(out) is _ndarray else np.asarray(out)
 
@@ -115,8 +138,10 @@ def _vector_norm(a: Any, order: float, dims: Any, keepdim: bool, dtype: Any) -> 
         a = a.astype(np.float32)
     if order == 2 and a.dtype.kind == "f":
         if (dims is None or len(dims) == a.ndim) and a.flags.c_contiguous:
-            flat = a.reshape(-1)
-            out = np.sqrt(np.asarray(_squares(flat))).reshape((1,) * a.ndim if keepdim else ())
+            out = np.sqrt(_squares(a.reshape(-1)), out=...)
+            if a.dtype is dtype and not keepdim:
+                return out
+            out = out.reshape((1,) * a.ndim if keepdim else ())
         else:
             out = np.sqrt(total(a * a, dims, keepdim))
         return np.asarray(out).astype(dtype, copy=False)
@@ -136,12 +161,12 @@ def _vector_norm(a: Any, order: float, dims: Any, keepdim: bool, dtype: Any) -> 
 
 def _squares(flat: Any) -> Any:
     """Returns the sum of squares of a vector, block by block."""
-    whole = flat.size // BLOCK
+    whole = flat.size // _DOT
     if not whole:
         return flat.dot(flat)
-    blocks = flat[: whole * BLOCK].reshape(whole, BLOCK)
-    rest = flat[whole * BLOCK :]
-    return _add(np.einsum("ij,ij->i", blocks, blocks)) + rest.dot(rest)
+    blocks = flat[: whole * _DOT].reshape(whole, _DOT)
+    rest = flat[whole * _DOT :]
+    return _add(np.vecdot(blocks, blocks)) + rest.dot(rest)
 
 
 def _var_mean(a: Any, dims: Any, correction: Any, keepdim: bool) -> Any:

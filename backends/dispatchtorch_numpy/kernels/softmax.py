@@ -1,4 +1,8 @@
-"""Softmax in one buffer, a block of rows at a time, so that the passes over a row stay in the cache."""
+"""Softmax in one buffer, a block of rows at a time, so that the passes over a row stay in the cache.
+
+Where no element of a block is large, exponentials are taken as they are: they cannot overflow, nothing is subtracted
+that would have to be rounded, and rows need not be searched for their largest element.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +11,22 @@ from typing import Any, Final
 import numpy as np
 
 from dispatchtorch.plugin import Kernel
+from dispatchtorch.plugin.numpylike import KERNELS as SHARED
 from dispatchtorch_numpy.kernels.bare import bare
 from dispatchtorch_numpy.kernels.reduce import total
 
 __all__ = ["KERNELS"]
 
-BLOCK: Final = 1 << 16  # elements
+BLOCK: Final = 1 << 15  # elements
+SMALL: Final = 4096  # elements up to which the largest of each row is found as quickly as both ends of all
+_FLOAT32: Final = np.dtype("f4")
 _WIDE: Final = frozenset(np.dtype(c) for c in "fdFD")
-_FLOAT32: Final = np.dtype(np.float32)
+_MODEST: Final = {np.dtype("f4"): 60.0, np.dtype("f8"): 500.0}  # sums of exponentials up to here, and down, are finite
 _ROWS: Final = {(n,): np.ones((1, n), np.float32) for n in range(1, 65)}
 _HUGE: Final = 1e30
 _top: Final[Any] = np.maximum.reduce  # arguments by position, which numpy's annotations do not know
+_bottom: Final[Any] = np.minimum.reduce
+_shared_logsumexp: Final = SHARED["_logsumexp"]
 
 
 def _blocks(kernel: Any, arrays: tuple[Any, ...], out: Any, dim: int) -> Any:
@@ -33,13 +42,31 @@ def _blocks(kernel: Any, arrays: tuple[Any, ...], out: Any, dim: int) -> Any:
     return out
 
 
+def _is_modest(a: Any) -> bool:
+    """Returns whether exponentials of all elements, and quotients of them, can be taken without a shift."""
+    limit = _MODEST.get(a.dtype) if a.size > SMALL else None
+    return limit is not None and bool(_top(a, None) <= limit and _bottom(a, None) >= -limit)
+
+
 def _softmax_into(a: Any, out: Any, dim: int) -> None:
-    np.subtract(a, _top(a, dim, None, None, True), out)
-    np.exp(out, out)
+    if _is_modest(a):
+        np.exp(a, out)
+    else:
+        np.subtract(a, _top(a, dim, None, None, True), out)
+        np.exp(out, out)
     np.divide(out, total(out, (dim,), True), out)
 
 
 def _log_softmax_into(a: Any, out: Any, dim: int) -> None:
+    if _is_modest(a):
+        # the logarithm in two parts, for where it is nearly the element that it is subtracted from
+        logs = np.log(total(np.exp(a, out), (dim,), True).astype(np.float64))
+        high = logs.astype(a.dtype)
+        np.subtract(a, high, out)
+        if a.dtype is _FLOAT32:
+            logs -= high
+            np.subtract(out, logs.astype(np.float32), out)
+        return
     np.subtract(a, _top(a, dim, None, None, True), out)
     sums = total(np.exp(out), (dim,), True)
     np.subtract(out, np.log(sums), out)
@@ -92,9 +119,26 @@ def _softmax(a: Any, dim: int) -> Any:
     return _long_softmax(a, dim)
 
 
+def _logsumexp(a: Any, dims: Any, keepdim: bool) -> Any:
+    """Returns logarithms of sums of exponentials, without overflow."""
+    if not a.ndim or not _is_modest(a):
+        return _shared_logsumexp(np, a, dims, keepdim)
+    if a.ndim == 2 and dims == (1,) and a.size > 2 * BLOCK:
+        out = np.empty(len(a), a.dtype)
+        step = max(1, BLOCK // a.shape[1])
+        room = np.empty((step, a.shape[1]), a.dtype)
+        for start in range(0, len(a), step):
+            part = a[start : start + step]
+            out[start : start + step] = total(np.exp(part, room[: len(part)]), dims, False)
+        np.log(out, out)
+        return out[:, None] if keepdim else out
+    return np.log(total(np.exp(a), dims, keepdim))
+
+
 KERNELS: Final[dict[str, Kernel]] = {
     "_softmax": _softmax,
     "_log_softmax": _over(_log_softmax_into, np.zeros_like),
     "_softmax_backward": _over(_softmax_back_into, np.zeros_like),
     "_log_softmax_backward": _over(_log_softmax_back_into, np.zeros_like),
+    "_logsumexp": _logsumexp,
 }
