@@ -12,6 +12,7 @@ one_thread()
 
 import argparse  # noqa: E402 - libraries are imported after they are held to one thread
 
+from tests.benchmarks.compiling import compile_figures  # noqa: E402 - as above
 from tests.benchmarks.figures import eager_figure, group_figures, idle_figure  # noqa: E402 - as above
 from tests.benchmarks.footprint import footprint_figures, import_figures  # noqa: E402 - as above
 from tests.benchmarks.report import PAGE, page, summary, table  # noqa: E402 - as above
@@ -23,9 +24,9 @@ parser.add_argument("--backend", choices=("numpy", "jax"), action="append", help
 options = parser.parse_args()
 
 groups = group_figures(options.backend or ("numpy", "jax"), lambda group, case: options.k in f"{group}: {case}")
-singles = []
+singles = compile_figures(options.k) if "jax" in (options.backend or ("jax",)) else []
 if not options.k:
-    singles = [*footprint_figures(), idle_figure(), *import_figures()]
+    singles += [*footprint_figures(), idle_figure(), *import_figures()]
     eager = eager_figure()
     singles += [eager] if eager is not None else []
 if options.dry or options.k or options.backend:

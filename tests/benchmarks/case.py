@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Act", "Case", "Group"]
+__all__ = ["Act", "Case", "Compiling", "Group"]
 
 Act = Callable[[], object]
 Make = Callable[[Any], Act]
@@ -41,3 +41,15 @@ class Group:
     def case(self, name: str, **options: Any) -> Callable[[Make], None]:
         """Declares a case."""
         return lambda make: self.cases.append(Case(name, make, **options))
+
+
+class Compiling:
+    """A torch module with the mark by which a case knows that it should compile its step."""
+
+    compiled = True
+
+    def __init__(self, module: Any) -> None:
+        self._module = module
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._module, name)

@@ -16,23 +16,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+from tests.benchmarks.case import Compiling
 from tests.benchmarks.ratio import one_thread
 
 one_thread()
 
 KIND = sys.argv[1]
-
-
-class _Compiling:
-    """The library, with the mark by which a case knows that it should compile its step."""
-
-    compiled = True
-
-    def __init__(self, module: Any) -> None:
-        self._module = module
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._module, name)
 
 
 def library() -> Any:
@@ -45,7 +34,7 @@ def library() -> Any:
     os.environ["DISPATCHTORCH_BACKEND"] = KIND
     import dispatchtorch
 
-    return dispatchtorch if KIND == "numpy" else _Compiling(dispatchtorch)
+    return dispatchtorch if KIND == "numpy" else Compiling(dispatchtorch)
 
 
 def leaves(value: Any) -> list[Any]:
