@@ -29,6 +29,7 @@ __all__ = ["current_walk", "is_whole_walk", "run", "will_run", "zeros"]
 _HELD: Final = (
     3  # references to a gradient that only the engine holds: its slot's, the caller's, getrefcount's argument
 )
+_LARGE: Final = 4096  # elements from which new memory costs more than a few looks
 _HELD_ARRAY: Final = 2  # the same for its array: the gradient's, getrefcount's argument
 
 
@@ -46,8 +47,8 @@ def run(
     ``inputs`` given with ``accumulate``: only those leaves get a gradient.
     """
     heap: list[int] = []
-    waiting: dict[int, list[Any]] = {}  # -seq -> [node, gradient, or list of gradients of several outputs]
-    leaves: dict[int, list[Any]] = {}  # id -> [leaf, what arrived so far]
+    waiting: dict[int, list[Any]] = {}  # -seq -> [node, gradient, or list of those of several outputs, see `_add_up`]
+    leaves: dict[int, list[Any]] = {}  # id -> [leaf, what arrived so far, see `_add_up`]
     watched: list[int] = []  # of the leaves, those with hooks
     scope = None if inputs is None else _Scope(roots, inputs, accumulate)
     g: Any
@@ -59,7 +60,7 @@ def run(
         for root, g in zip(roots, gradients, strict=True):
             _send(root._edge or root, g, heap, waiting, leaves, watched, None, 0)
         while heap:
-            node, g = waiting.pop(heappop(heap))
+            node, g, _ = waiting.pop(heappop(heap))
             while True:  # runs the node; goes round again where the next one is known without the heap
                 edges = node.edges
                 if scope is not None and not scope.visits(node, g):
@@ -89,25 +90,30 @@ def run(
                             place = -edge.seq
                             slot = waiting.get(place)
                             if slot is None:
-                                waiting[place] = [edge, got]
+                                waiting[place] = [edge, got, False]
                                 heappush(heap, place)
+                            elif slot[2]:
+                                _add_up(slot, got)
                             else:
-                                slot[1] = slot[1] + got
+                                slot[1], slot[2] = slot[1] + got, True
                     elif kind is Parameter or kind is Tensor:
                         if got._a.shape != edge._a.shape:
                             got = _fit(got, edge._a.shape, node, edge)
                         slot = leaves.get(id(edge))
                         if slot is not None:
-                            slot[1] = slot[1] + got
+                            if slot[2]:
+                                _add_up(slot, got)
+                            else:
+                                slot[1], slot[2] = slot[1] + got, True
                         else:
-                            leaves[id(edge)] = [edge, got]
+                            leaves[id(edge)] = [edge, got, False]
                             if (extra := edge._extra) is not None and (extra.hooks or extra.post_hooks):
                                 watched.append(id(edge))
                     else:
                         _send(edge, got, heap, waiting, leaves, watched, node, edge)
                 got = grads = None
                 if ahead is not None and (heap or watched):
-                    waiting[-ahead.seq] = [ahead, g]
+                    waiting[-ahead.seq] = [ahead, g, False]
                     heappush(heap, -ahead.seq)
                     ahead = None
                 if watched:
@@ -273,23 +279,36 @@ def _send(
         g = _fit(g, edge._a.shape, source, via)
         slot = leaves.get(id(edge))
         if slot is None:
-            leaves[id(edge)] = [edge, g]
+            leaves[id(edge)] = [edge, g, False]
             if edge._extra is not None and (edge._extra.hooks or edge._extra.post_hooks):
                 watched.append(id(edge))
         else:
-            slot[1] = slot[1] + g
+            _add_up(slot, g)
         return
     node, nr = edge if type(edge) is tuple else (edge, 0)
     several = node.keys is not None
     g = _fit(g, node.shape[nr] if several else node.shape, source, via)
     slot = waiting.get(-node.seq)
     if slot is None:
-        slot = waiting[-node.seq] = [node, [None] * len(node.shape) if several else None]
+        slot = waiting[-node.seq] = [node, [None] * len(node.shape) if several else None, False]
         heappush(heap, -node.seq)
     if several:
         slot[1][nr] = g if slot[1][nr] is None else slot[1][nr] + g
+    elif slot[1] is None:
+        slot[1] = g
     else:
-        slot[1] = g if slot[1] is None else slot[1] + g
+        _add_up(slot, g)
+
+
+def _add_up(slot: list[Any], got: Any) -> None:
+    """Adds a gradient to what has arrived: in place from the third one on, since the sum of two is the engine's own."""
+    g = slot[1]
+    if slot[2] and g._a.size > _LARGE and g._key is got._key and g._key.simple and not modes.grad and type(g) is Tensor:
+        g += got
+        g._cell = None  # nobody has seen it, so there is no version to remember
+    else:
+        slot[1] = g + got
+        slot[2] = True
 
 
 # --- leaves ----------------------------------------------------------------------------------------------------------
@@ -305,7 +324,7 @@ def _finish_early(watched: list[int], waiting: dict[int, list[Any]], leaves: dic
 
 def _finish(slot: list[Any], scope: _Scope | None) -> None:
     """Adds what arrived to a leaf's gradient, or to what `grad` is going to return for it."""
-    leaf, g = slot
+    leaf, g, _ = slot
     if g._key.dtype is not leaf._key.dtype:
         g = g.to(leaf._key.dtype)
     extra = leaf._extra

@@ -150,3 +150,18 @@ def test_many_threads_add_to_one_leaf():
     for thread in threads:
         thread.join()
     assert not failed
+
+
+def test_many_large_gradients_of_a_leaf_are_added_up_without_touching_any_of_them():
+    leaf = torch.zeros(100, 100, requires_grad=True)
+    parts = [leaf * (i + 1.0) for i in range(4)]
+    seen = []
+    for part in parts:
+        part.register_hook(seen.append)
+    given = torch.ones(100, 100)
+    torch.autograd.backward(parts, [given] * 4)
+    assert leaf.grad is not None
+    assert leaf.grad.unique().tolist() == [10.0]
+    assert all(g is given or g.unique().tolist() == [1.0] for g in seen)
+    assert given.unique().tolist() == [1.0]
+    assert leaf.grad._version == 0
