@@ -17,6 +17,7 @@ OWN_LIBRARIES = {
     "dispatchtorch_numpy": {"numpy", "ml_dtypes"},
     "dispatchtorch_cupy": {"cupy", "cupyx", "numpy"},
     "dispatchtorch_jax": {"jax", "jaxlib", "numpy", "ml_dtypes"},
+    "dispatchtorch_onednn": {"numpy"},
 }
 
 #: Rooms at the top of the house: they use the facade as a program would.

@@ -1,0 +1,1 @@
+"""Convolutions of the NumPy backend by oneDNN, where `dispatchtorch_onednn.plugin` is registered."""

@@ -1,0 +1,201 @@
+"""oneDNN through its C interface: what is needed to make a convolution and to run it on numpy arrays.
+
+A `Convolution` belongs to one thread: its memories are pointed at the arrays of each call. Must not know: which
+arguments torch's convolutions have.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import ctypes.util
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+__all__ = ["Convolution", "Unsupported", "load"]
+
+Ints = tuple[int, ...]
+_CPU, _IN_ORDER, _FLOAT32, _ANY, _DIRECT, _TRAINING = 1, 1, 3, 1, 1, 64
+_SRC, _DST, _WEIGHTS, _BIAS, _DIFF_SRC, _DIFF_DST, _DIFF_WEIGHTS = 1, 17, 33, 41, 129, 145, 161
+_ASK_SRC, _ASK_DIFF_SRC, _ASK_WEIGHTS, _ASK_DIFF_WEIGHTS, _ASK_DST, _ASK_DIFF_DST = 129, 130, 131, 132, 133, 134
+_Pointer = ctypes.c_void_p
+
+
+class Unsupported(Exception):
+    """oneDNN has no such primitive."""
+
+
+class _Argument(ctypes.Structure):
+    _fields_ = [("index", ctypes.c_int), ("memory", _Pointer)]
+
+
+class _Stage(NamedTuple):
+    """A memory in the layout that oneDNN chose, and the reorder between it and a plain array."""
+
+    reorder: Any
+    arguments: Any
+    memory: Any
+    size: int
+
+
+@cache
+def load() -> Any:
+    """Returns the library; ImportError with the command that installs it."""
+    names = [str(Path(root) / "lib" / "libdnnl.so.3") for root in (sys.prefix, sys.base_prefix)]
+    found = ctypes.util.find_library("dnnl")
+    for name in [n for n in names if Path(n).exists()] + ([found] if found else []):
+        library = ctypes.CDLL(name)
+        library.dnnl_primitive_desc_query_md.restype = _Pointer
+        library.dnnl_memory_desc_get_size.restype = ctypes.c_size_t
+        return library
+    raise ImportError("libdnnl.so.3 was not found: pip install 'dispatchtorch[onednn]'")
+
+
+def _made(status: int) -> None:
+    if status:
+        raise Unsupported(f"oneDNN answered {status}")
+
+
+@cache
+def _engine() -> Any:
+    out = _Pointer()
+    _made(load().dnnl_engine_create(ctypes.byref(out), _CPU, ctypes.c_size_t(0)))
+    return out
+
+
+def _numbers(values: Ints) -> Any:
+    return (ctypes.c_int64 * len(values))(*values)
+
+
+def _plain(shape: Ints) -> Any:
+    """Returns the description of an array in C order."""
+    strides = [1]
+    for n in shape[:0:-1]:
+        strides.insert(0, strides[0] * n)
+    out = _Pointer()
+    made = load().dnnl_memory_desc_create_with_strides
+    _made(made(ctypes.byref(out), len(shape), _numbers(shape), _FLOAT32, _numbers(tuple(strides))))
+    return out
+
+
+def _free(shape: Ints) -> Any:
+    """Returns the description of an array whose layout oneDNN may choose."""
+    out = _Pointer()
+    _made(load().dnnl_memory_desc_create_with_tag(ctypes.byref(out), len(shape), _numbers(shape), _FLOAT32, _ANY))
+    return out
+
+
+def _memory(description: Any) -> Any:
+    out = _Pointer()
+    _made(load().dnnl_memory_create(ctypes.byref(out), description, _engine(), _Pointer(0)))
+    return out
+
+
+def _arguments(pairs: list[tuple[int, Any]]) -> Any:
+    return (_Argument * len(pairs))(*[_Argument(index, memory) for index, memory in pairs])
+
+
+def _point(memory: Any, array: Any) -> None:
+    load().dnnl_memory_set_data_handle(memory, _Pointer(array.ctypes.data))
+
+
+class Convolution:
+    """One convolution of fixed sizes: ``kind`` is ``forward``, or the gradient of the ``input`` or of the ``weight``.
+
+    The shapes are those of the forward convolution; Unsupported where oneDNN has none.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        image: Ints,
+        weight: Ints,
+        result: Ints,
+        stride: Ints,
+        padding: Ints,
+        dilation: Ints,
+        groups: int,
+        *,
+        bias: bool,
+    ) -> None:
+        library, engine = load(), _engine()
+        if groups > 1:
+            weight = (groups, weight[0] // groups, *weight[1:])
+        after = tuple(  # what is padded behind, so that the sizes agree
+            [
+                (o - 1) * s + d * (k - 1) + 1 - n - p
+                for n, o, k, s, p, d in zip(image[2:], result[2:], weight[-len(stride) :], stride, padding, dilation)
+            ]
+        )
+        facts = [_numbers(v) for v in (stride, tuple([d - 1 for d in dilation]), padding, after)]
+        x, w, y = _free(image), _free(weight), _free(result)
+        vector = _plain((result[1],)) if bias else None
+        forward, chosen = _Pointer(), _Pointer()
+        made = library.dnnl_convolution_forward_primitive_desc_create
+        _made(made(ctypes.byref(forward), engine, _TRAINING, _DIRECT, x, w, vector, y, *facts, None))
+        if kind == "forward":
+            chosen, inputs = forward, [(_SRC, _ASK_SRC, image), (_WEIGHTS, _ASK_WEIGHTS, weight)]
+            output = (_DST, _ASK_DST, result)
+        elif kind == "input":
+            made = library.dnnl_convolution_backward_data_primitive_desc_create
+            _made(made(ctypes.byref(chosen), engine, _DIRECT, x, w, y, *facts, forward, None))
+            inputs = [(_DIFF_DST, _ASK_DIFF_DST, result), (_WEIGHTS, _ASK_WEIGHTS, weight)]
+            output = (_DIFF_SRC, _ASK_DIFF_SRC, image)
+        else:
+            made = library.dnnl_convolution_backward_weights_primitive_desc_create
+            _made(made(ctypes.byref(chosen), engine, _DIRECT, x, w, None, y, *facts, forward, None))
+            inputs = [(_SRC, _ASK_SRC, image), (_DIFF_DST, _ASK_DIFF_DST, result)]
+            output = (_DIFF_WEIGHTS, _ASK_DIFF_WEIGHTS, weight)
+        self._stream, self._primitive = _Pointer(), _Pointer()
+        _made(library.dnnl_stream_create(ctypes.byref(self._stream), engine, _IN_ORDER))
+        _made(library.dnnl_primitive_create(ctypes.byref(self._primitive), chosen))
+        self._arrays: list[Any] = []  # memories that are pointed at a call's arrays
+        self._stages: list[_Stage | None] = []
+        pairs = []
+        for index, ask, shape in [*inputs, output]:
+            plain, wanted = _plain(shape), _Pointer(library.dnnl_primitive_desc_query_md(chosen, ask, 0))
+            self._arrays.append(_memory(plain))
+            self._stages.append(self._stage(plain, wanted, outwards=index == output[0]))
+            stage = self._stages[-1]
+            pairs.append((index, self._arrays[-1] if stage is None else stage.memory))
+        self._bias = _memory(vector) if bias and kind == "forward" else None
+        if self._bias is not None:
+            pairs.append((_BIAS, self._bias))
+        self._given = _arguments(pairs)
+
+    def _stage(self, plain: Any, wanted: Any, *, outwards: bool) -> _Stage | None:
+        """Returns the layout that oneDNN wants for the array that was added last; None where it wants that one."""
+        library, engine = load(), _engine()
+        if library.dnnl_memory_desc_equal(plain, wanted):
+            return None
+        memory, description, reorder = _memory(wanted), _Pointer(), _Pointer()
+        ends = (wanted, plain) if outwards else (plain, wanted)
+        made = library.dnnl_reorder_primitive_desc_create
+        _made(made(ctypes.byref(description), ends[0], engine, ends[1], engine, None))
+        _made(library.dnnl_primitive_create(ctypes.byref(reorder), description))
+        first, second = (memory, self._arrays[-1]) if outwards else (self._arrays[-1], memory)
+        size = library.dnnl_memory_desc_get_size(wanted) // 4
+        return _Stage(reorder, _arguments([(_SRC, first), (_DST, second)]), memory, size)
+
+    def run(self, first: Any, second: Any, bias: Any, out: Any) -> None:
+        """Writes the result of dense float32 arrays into ``out``."""
+        library, stream = load(), self._stream
+        execute = library.dnnl_primitive_execute
+        kept = []  # no memory goes before the last primitive has run
+        for array, memory, stage in zip((first, second, out), self._arrays, self._stages):
+            _point(memory, array)
+            if stage is not None:
+                kept.append(np.empty(stage.size, np.float32))
+                _point(stage.memory, kept[-1])
+                if array is not out:
+                    _made(execute(stage.reorder, stream, 2, stage.arguments))
+        if self._bias is not None:
+            _point(self._bias, bias)
+        _made(execute(self._primitive, stream, len(self._given), self._given))
+        last = self._stages[-1]
+        if last is not None:
+            _made(execute(last.reorder, stream, 2, last.arguments))
+        _made(library.dnnl_stream_wait(stream))

@@ -1,0 +1,83 @@
+"""oneDNN's convolutions give what the NumPy backend's give; without the library the plugin says what to install."""
+
+import ctypes.util
+import sys
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+import dispatchtorch as torch
+from dispatchtorch.plugin.manager import manager
+from dispatchtorch_onednn import convolution, library, plugin
+
+F = torch.nn.functional
+
+
+def _missing() -> bool:
+    try:
+        library.load()
+    except (ImportError, OSError):
+        return True
+    return False
+
+
+needs_library = pytest.mark.skipif(_missing(), reason="libdnnl is not installed")
+
+
+@pytest.fixture
+def registered() -> Iterator[None]:
+    manager().register(plugin)
+    yield
+    manager().unregister(plugin)
+
+
+CASES = [
+    (F.conv2d, (2, 3, 8, 7), (4, 3, 3, 2), {"padding": 1, "stride": 2}),
+    (F.conv2d, (2, 4, 6, 6), (6, 2, 3, 3), {"groups": 2, "dilation": 2, "padding": (2, 1)}),
+    (F.conv2d, (2, 8, 6, 6), (8, 1, 3, 3), {"groups": 8, "padding": 1}),
+    (F.conv1d, (2, 5, 9), (4, 5, 3), {"padding": 1}),
+    (F.conv3d, (1, 4, 4, 5, 4), (5, 4, 2, 3, 2), {}),
+    (F.conv_transpose2d, (2, 4, 5, 4), (4, 5, 3, 3), {"stride": 2, "padding": 1, "output_padding": 1}),
+]
+
+
+def _results(call, x, w, options):  # type: ignore[no-untyped-def]  # any of the functions above
+    x, w = x.clone().requires_grad_(), w.clone().requires_grad_()
+    out = call(x, w, torch.ones(w.shape[1 if call is F.conv_transpose2d else 0]), **options)
+    (out * torch.arange(out.numel()).view(out.shape).cos()).sum().backward()
+    return out.detach(), x.grad, w.grad
+
+
+@needs_library
+@pytest.mark.parametrize(("call", "image", "weight", "options"), CASES)
+def test_values_and_gradients_are_those_of_numpy(call, image, weight, options, request):
+    torch.manual_seed(0)
+    x, w = torch.randn(*image), torch.randn(*weight)
+    plain = _results(call, x, w, options)
+    request.getfixturevalue("registered")
+    for ours, theirs in zip(_results(call, x, w, options), plain, strict=True):
+        assert ours.stride() == theirs.stride()
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
+
+
+@needs_library
+def test_it_computes_and_hands_on_what_it_has_not():
+    seen = []
+    kernel = convolution.around("convolution", lambda *given: seen.append(given[0].dtype))
+    one, none = (1, 1), (0, 0)
+    for dtype in (np.float32, np.float64):
+        x, w = np.ones((1, 4, 5, 5), dtype), np.ones((4, 4, 3, 3), dtype)
+        out = kernel(x, w, one, none, one, False, none, 1, None)
+        assert (out is None) == (dtype is np.float64)
+    assert seen == [np.float64]
+    wide = [np.ones(shape, np.float32) for shape in ((1, 4, 5, 5), (4, 4, 3, 3))]
+    assert kernel(*wide, one, none, one, False, none, 1, None)[0, 0, 0, 0] == 36
+
+
+def test_without_the_library_the_error_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(sys, "prefix", "/nowhere")
+    monkeypatch.setattr(sys, "base_prefix", "/nowhere")
+    monkeypatch.setattr(ctypes.util, "find_library", lambda name: None)
+    with pytest.raises(ImportError, match=r"pip install 'dispatchtorch\[onednn\]'"):
+        library.load.__wrapped__()
