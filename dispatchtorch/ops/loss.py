@@ -63,27 +63,27 @@ def _mse_grad(g: Tensor, a: Tensor, b: Tensor, reduction: str) -> Tensor:
     return (a - b) * (_each(g, a, reduction) * 2)
 
 
+def _share(g: Tensor, of: Tensor) -> Tensor:
+    return g * (2 / max(int(of._a.size), 1))
+
+
 @primitive(
     grad={
-        "input": lambda g, scale: g * scale,
-        "other": lambda g, scale: -(g * scale),
-        "scale": lambda g, input, other: (g * (input - other)).sum(),
+        "input": lambda g, input, g_out: g * _share(g_out, input),
+        "other": lambda g, input, g_out: -(g * _share(g_out, input)),
+        "g_out": lambda g, input, other: _share((g * (input - other)).sum(), input),
     },
     node="MseLossBackwardBackward0",
 )
-def _scaled_difference(input: Tensor, other: Tensor, scale: Tensor) -> Tensor:
-    """Returns ``(input - other) * scale`` for one number ``scale``."""
-    return input.sub(other).mul(scale)
-
-
-def _mean_slope(g: Tensor, a: Tensor, b: Tensor) -> Tensor:
-    return _scaled_difference(a, b, g * (2 / max(int(a._a.size), 1)))
+def _mean_slope(input: Tensor, other: Tensor, g_out: Tensor) -> Tensor:
+    """Returns the gradient of ``input`` in the mean of squared differences, whose own gradient is a number."""
+    return input.sub(other).mul(_share(g_out, input))
 
 
 @primitive(
     grad={
-        "input": lambda g, input, target: _mean_slope(g, input, target),
-        "target": lambda g, input, target: _mean_slope(g, target, input),
+        "input": lambda g, input, target: _mean_slope(input, target, g),
+        "target": lambda g, input, target: _mean_slope(target, input, g),
     },
     node="MseLossBackward0",
     samples=lambda make: iter([Sample((make(3, 4), make(3, 4)))]),

@@ -315,6 +315,20 @@ def _linear_weight(g: Tensor, input: Tensor, weight_shape: tuple[int, ...]) -> T
     return _fold_tn(g, input)
 
 
+@primitive(
+    grad={"input": lambda g, input_shape: g.expand(input_shape)},
+    node="SumBackward1",
+    samples=lambda make: iter([Sample((make(2, 3),)), Sample((make(4, 2, 3),))]),
+)
+def _sum_rows(input: Tensor) -> Tensor:
+    """Returns the sum over all dimensions but the last: the gradient of a bias."""
+    return sum_leading(input, 1)
+
+
+def _linear_bias(g: Tensor, bias_shape: tuple[int, ...]) -> Tensor:
+    return _sum_rows(g) if len(bias_shape) == 1 < len(g._a.shape) else sum_leading(g, len(bias_shape))
+
+
 def _linear_node(node: Node) -> str:
     ndim = len(node.shape)
     if len(node.saved) > 3:
@@ -341,7 +355,7 @@ def _linear_samples(make: Maker) -> Any:
     grad={
         "input": _linear_input,
         "weight": _linear_weight,
-        "bias": lambda g, bias_shape: sum_leading(g, len(bias_shape)),
+        "bias": _linear_bias,
     },
     node=_linear_node,
     check=_check_linear,

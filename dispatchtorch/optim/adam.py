@@ -82,12 +82,12 @@ class Adam(GradientStep):
             divisor = square.sqrt().div_((1 - beta2**step) ** 0.5).add_(group["eps"])
             x.add_(mean.div(divisor).mul_(-lr / (1 - beta1**step)))
 
-    def _move_all(self, group: dict[str, Any], kernel: Any, plain: list[tuple[Tensor, Tensor]]) -> None:
+    def _move_all(self, group: dict[str, Any], kernel: Any, params: list[Tensor], grads: list[Tensor]) -> None:
         lr, (beta1, beta2), decay = rate_of(group), map(number, group["betas"]), group["weight_decay"]
         names = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq") if group["amsgrad"] else ("exp_avg", "exp_avg_sq")
-        params, grads, steps, rates, roots = [], [], [], [], []
+        found, params, arrays, steps, rates, roots = zip(params, grads), [], [], [], [], []
         slots: list[list[Tensor]] = [[] for _ in names]
-        for p, grad in plain:
+        for p, grad in found:
             state = self.state[p]
             kept = [state.get(name) for name in names] if state else []
             step = state.get("step")
@@ -95,7 +95,7 @@ class Adam(GradientStep):
                 self._move(group, p, grad)
                 continue
             params.append(p)
-            grads.append(grad._a)
+            arrays.append(grad._a)
             steps.append(step)
             for slot, t in zip(slots, kept):
                 slot.append(t)
@@ -106,7 +106,7 @@ class Adam(GradientStep):
             roots.append((1 - beta2**step) ** 0.5)
         if params:
             kernel(
-                written(params), grads, *map(written, slots[:2]), written(slots[2]) if group["amsgrad"] else None,
+                written(params), arrays, *map(written, slots[:2]), written(slots[2]) if group["amsgrad"] else None,
                 rates, roots, (1 - beta1, beta2, 1 - beta2), group["eps"], decay,
                 1 - lr * decay if decay and group["decoupled_weight_decay"] else None, group["maximize"],
             )  # fmt: skip

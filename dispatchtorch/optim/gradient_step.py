@@ -151,7 +151,9 @@ class GradientStep(Optimizer):
         if tracing.now is not None and group["params"]:
             group = self._read_late(group, tracing.now)
         rare = group.get("differentiable") or group.get("capturable") or group.get("fused")
-        kernel, like, together = None, None, []
+        kernel, like, its_grad = None, None, None
+        params: list[Tensor] = []
+        grads: list[Tensor] = []
         for p in group["params"]:
             extra = p._extra
             grad = None if extra is None else extra.grad
@@ -164,13 +166,20 @@ class GradientStep(Optimizer):
             if like is None:
                 like = p._key
                 if self._kernel and tracing.now is None and not group.get("differentiable"):
-                    kernel = kernel_for_all(self._kernel, like)
-            if kernel is not None and p._key is like and p._a.flags.c_contiguous and is_plain(grad, p):
-                together.append((p, grad))
-            else:
-                self._move(group, p, grad)
-        if together:
-            self._move_all(group, kernel, together)
+                    kernel, its_grad = kernel_for_all(self._kernel, like), like.as_requires(False)
+            if kernel is not None and p._key is like and p._a.flags.c_contiguous:
+                a: Any = grad._a
+                if type(grad) is Tensor and grad._key is its_grad:  # as nearly always; `is_plain` asks the rest
+                    fits = a.flags.c_contiguous and a.shape == p._a.shape
+                else:
+                    fits = is_plain(grad, p)
+                if fits:
+                    params.append(p)
+                    grads.append(grad)
+                    continue
+            self._move(group, p, grad)
+        if params:
+            self._move_all(group, kernel, params, grads)
 
     def _move(self, group: dict[str, Any], p: Tensor, grad: Tensor) -> None:
         """Moves one parameter, by ops."""
@@ -215,7 +224,7 @@ class GradientStep(Optimizer):
         """Moves ``x``, an alias of the parameter ``p`` (which is the key of its state), along ``grad``."""
         raise NotImplementedError
 
-    def _move_all(self, group: dict[str, Any], kernel: Any, plain: list[tuple[Tensor, Tensor]]) -> None:
+    def _move_all(self, group: dict[str, Any], kernel: Any, params: list[Tensor], grads: list[Tensor]) -> None:
         """Moves parameters along their gradients as `_update` does, by one call of the kernel called `_kernel`."""
         raise NotImplementedError
 

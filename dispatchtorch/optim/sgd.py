@@ -77,21 +77,22 @@ class SGD(GradientStep):
                 grad = buffer
         advance(x, grad, -rate_of(group))
 
-    def _move_all(self, group: dict[str, Any], kernel: Any, plain: list[tuple[Tensor, Tensor]]) -> None:
-        momentum, decay = group["momentum"], number(group["weight_decay"])
-        buffers = []
+    def _move_all(self, group: dict[str, Any], kernel: Any, params: list[Tensor], grads: list[Tensor]) -> None:
+        momentum = group["momentum"]
+        buffers: list[Tensor] = []
         if momentum:
-            found, plain = plain, []
+            found, params, grads = zip(params, grads), [], []
             for p, grad in found:
                 buffer = self.state[p].get("momentum_buffer")
                 if buffer is None or not is_plain(buffer, p):
                     self._move(group, p, grad)
                 else:
-                    plain.append((p, grad))
+                    params.append(p)
+                    grads.append(grad)
                     buffers.append(buffer)
-            if not plain:
+            if not params:
                 return
         kernel(
-            written([p for p, _ in plain]), [grad._a for _, grad in plain], written(buffers), -rate_of(group),
-            momentum, 1 - group["dampening"], group["nesterov"], decay, group["maximize"],
+            written(params), [grad._a for grad in grads], written(buffers), -rate_of(group), momentum,
+            1 - group["dampening"], group["nesterov"], number(group["weight_decay"]), group["maximize"],
         )  # fmt: skip

@@ -16,6 +16,7 @@ import numpy as np
 
 from dispatchtorch.plugin import Kernel
 from dispatchtorch.plugin.numpylike import KERNELS as SHARED
+from dispatchtorch_numpy.kernels.ones import ones
 
 __all__ = ["KERNELS"]
 
@@ -48,18 +49,13 @@ def _earlier(rows: int, columns: int, dtype: Any) -> Any:
     return np.tri(rows, columns, dtype=dtype)
 
 
-@lru_cache(maxsize=64)
-def _ones(count: int, dtype: Any) -> Any:
-    return np.ones(count, dtype)
-
-
 def _sdpa(query: Any, key: Any, value: Any, causal: bool, scale: float, bias: Any) -> tuple[Any, Any]:
     if not _fits(query, key, value) or not query.size or not key.size:
         return tuple(_shared(np, query, key, value, causal, scale, bias))
     rows, columns = query.shape[-2], key.shape[-2]
     weights = np.empty((*query.shape[:-2], rows, columns), query.dtype)
     out = _beside(query, rows, value.shape[-1])
-    ones, factor = _ones(columns, query.dtype), np.asarray(scale, query.dtype)
+    row, factor = ones(columns, query.dtype), np.asarray(scale, query.dtype)
     biases = None if bias is None else np.broadcast_to(bias, weights.shape)
     for part in _parts(weights):
         here = weights[part]
@@ -71,7 +67,7 @@ def _sdpa(query: Any, key: Any, value: Any, causal: bool, scale: float, bias: An
         if causal:
             np.multiply(here, _earlier(rows, columns, query.dtype), here)
         flat = here.reshape(-1, columns)
-        totals = flat.dot(ones)
+        totals = flat.dot(row)
         if not (totals.min() >= _LEAST and totals.max() <= _MOST):
             return tuple(_shared(np, query, key, value, causal, scale, bias))
         np.reciprocal(totals, totals)

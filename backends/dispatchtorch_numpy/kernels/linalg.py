@@ -14,9 +14,12 @@ import numpy as np
 
 from dispatchtorch.plugin import Kernel
 from dispatchtorch_numpy.kernels.bare import bare
+from dispatchtorch_numpy.kernels.ones import LONGEST, ones
+from dispatchtorch_numpy.kernels.reduce import total
 
 __all__ = ["KERNELS"]
 
+_FLOATS: Final = frozenset(np.dtype(c) for c in "fd")
 _DIRECT: Final = frozenset(np.dtype(c) for c in "?bBhHiIlLqQfdFD")
 
 
@@ -100,6 +103,17 @@ def _linear(x: Any, weight: Any, bias: Any) -> Any:
     return out if ndim <= 2 else out.reshape(shape[:-1] + out.shape[1:])
 
 
+@bare
+def _sum_rows(g: Any) -> Any:
+    """Returns the sum over all dimensions but the last, as a row of ones times a matrix."""
+    rows = g.shape[0] if g.ndim == 2 else math.prod(g.shape[:-1])
+    if g.dtype not in _DIRECT:
+        return total(g.astype(np.float32), tuple(range(g.ndim - 1)), False).astype(g.dtype)
+    if not 0 < rows <= LONGEST or g.dtype not in _FLOATS:
+        return total(g, tuple(range(g.ndim - 1)), False)
+    return ones(rows, g.dtype).dot(g if g.ndim == 2 else g.reshape(rows, g.shape[-1]))
+
+
 # --- sums of products over subscripts --------------------------------------------------------------------------------
 
 
@@ -166,4 +180,5 @@ KERNELS: Final[dict[str, Kernel]] = {
     "_fold_tn": _fold_tn,
     "_linear": _linear,
     "_einsum_pair": _einsum_pair,
+    "_sum_rows": _sum_rows,
 }

@@ -9,6 +9,7 @@ import numpy as np
 
 from dispatchtorch.plugin import Kernel
 from dispatchtorch_numpy.kernels.bare import bare
+from dispatchtorch_numpy.kernels.ones import ones
 
 __all__ = ["KERNELS"]
 
@@ -89,19 +90,15 @@ def _mean_squared_error(input: Any, target: Any) -> Any:
     return _mse_loss(input, target, "mean")
 
 
-def _scaled_difference(a: Any, b: Any, scale: Any) -> Any:
-    if a.dtype.itemsize < 4:
-        return (a - b) * scale
-    out = np.subtract(a, b, out=...)
-    return np.multiply(out, scale, out)
+def _mean_slope(a: Any, b: Any, g: Any) -> Any:
+    share = g * (2 / max(a.size, 1))
+    if a.dtype.itemsize < 4 or not a.ndim:
+        return (a - b) * share
+    out = np.subtract(a, b)
+    return np.multiply(out, share, out)
 
 
 # --- cross entropy ----------------------------------------------------------------------------------------------------
-
-
-@lru_cache(maxsize=64)
-def _ones(count: int, dtype: Any) -> Any:
-    return np.ones(count, dtype)
 
 
 @lru_cache(maxsize=64)
@@ -114,7 +111,7 @@ def _cross_entropy(x: Any, target: Any, reduction: str, ignore_index: int, weigh
     rows, classes = x.shape
     places, ignored = _places(target, ignore_index)
     soft, losses = np.empty((rows, classes), x.dtype), np.empty(rows, x.dtype)
-    at, ones = _starts(rows, classes) + places, _ones(classes, x.dtype)
+    at, row = _starts(rows, classes) + places, ones(classes, x.dtype)
     step = max(1, BLOCK // classes)
     for start in range(0, rows, step):
         part = slice(start, start + step)
@@ -122,7 +119,7 @@ def _cross_entropy(x: Any, target: Any, reduction: str, ignore_index: int, weigh
         np.subtract(x[part], _top(x[part], 1, None, None, True), here)
         picked = soft.take(at[part])  # in the flattened order
         np.exp(here, here)
-        sums = here.dot(ones)
+        sums = here.dot(row)
         np.divide(here, sums[:, None], here)
         np.subtract(np.log(sums, sums), picked, losses[part])
     weights = _weights(x, places, ignored, weight)
@@ -155,7 +152,7 @@ def _cross_entropy_backward(g: Any, soft: Any, target: Any, reduction: str, igno
 
 
 _ALL: Final = (
-    *(_nll_loss, _nll_slopes, _mse_loss, _mean_squared_error, _scaled_difference),
+    *(_nll_loss, _nll_slopes, _mse_loss, _mean_squared_error, _mean_slope),
     *(_cross_entropy, _cross_entropy_backward),
 )
 KERNELS: Final[dict[str, Kernel]] = {kernel.__name__: kernel for kernel in _ALL}

@@ -43,13 +43,19 @@ def _sgd_step_(
 ) -> None:  # fmt: skip
     """Adds ``rate`` times the gradients, or with ``momentum`` times their decaying sums, to the parameters."""
     dtype = params[0].dtype
-    by, keep, part = (np.asarray(n, dtype) for n in (rate, momentum, share))
+    by = np.asarray(rate, dtype)
     plain = not decay and not maximize
     multiply, add = np.multiply, np.add
+    if plain and not buffers:
+        for x, g in zip(params, grads):
+            if x.size <= BLOCK:
+                add(x, multiply(g, by), x)
+            else:
+                for xs, gs in _blocks(x, g):
+                    add(xs, multiply(gs, by), xs)
+        return
+    keep, part = np.asarray(momentum, dtype), np.asarray(share, dtype)
     for x, g, b in zip(params, grads, buffers or params):
-        if not buffers and plain and x.size <= BLOCK:  # the shortest way, for the smallest
-            add(x, multiply(g, by, out=...), x)
-            continue
         for xs, gs, bs in _blocks(x, g, b):
             if not plain:
                 gs = _gradient(xs, gs, decay, maximize)
@@ -57,7 +63,7 @@ def _sgd_step_(
                 multiply(bs, keep, bs)
                 add(bs, gs if share == 1 else gs * part, bs)
                 gs = gs + bs * keep if nesterov else bs
-            add(xs, multiply(gs, by, out=...), xs)
+            add(xs, multiply(gs, by), xs)
 
 
 def _adam_step_(
