@@ -96,10 +96,14 @@ class Snapshot:
         freshen(t)
 
     def forget_reads(self) -> None:
-        """Makes every tensor with a storage read from there again, so that a program meets storages only."""
+        """Makes every tensor with a storage read from there again, so that a program meets storages only.
+
+        One that shows a whole storage has its array, and reading it takes no step of the program.
+        """
         for t, _, _ in self.tensors.values():
             if storage_behind(t) is not None and t._extra is not None:
                 t._extra.stamp = -1
+                freshen(t)
 
     def restore(self) -> None:
         """Puts everything back as it was."""

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from dispatchtorch._base.dtypes import float32, float64, get_default_dtype
+from dispatchtorch._base.dtypes import DType, float32, float64, get_default_dtype
+from dispatchtorch._base.host import np
 from dispatchtorch.autograd.grad_mode import enable_grad
 from dispatchtorch.dispatch.modes import modes
 from dispatchtorch.dispatch.table import FUNCTIONS
@@ -18,6 +19,7 @@ from dispatchtorch.dispatch.tracing import Tracing, lasting, tracing
 from dispatchtorch.optim.conditions import number
 from dispatchtorch.optim.optimizer import Closure, Optimizer, ParamsT
 from dispatchtorch.optim.together import is_plain, kernel_for_all
+from dispatchtorch.tensor import interop
 from dispatchtorch.tensor.sparse import SparseTensor
 from dispatchtorch.tensor.tensor import Tensor, alias_of
 
@@ -55,8 +57,21 @@ def zeros_for(grad: Tensor) -> Tensor:
     """Returns zeros like a gradient, to be kept; while a step is traced they know no more of it than its shape."""
     if tracing.now is None:
         return FUNCTIONS["zeros_like"](grad)  # type: ignore[no-any-return]  # the table's functions are untyped
-    shape = tuple(grad.shape)
-    return lasting(lambda: grad.new_zeros(shape))
+    return _from_host(tuple(grad.shape), grad._key.dtype, 0, grad)
+
+
+def _full_for(p: Tensor, value: complex) -> Tensor:
+    """Returns a tensor like a parameter, filled with a number and to be kept."""
+    if tracing.now is None:
+        return FUNCTIONS["full_like"](alias_of(p), value)  # type: ignore[no-any-return]  # as above
+    return _from_host(tuple(p._a.shape), p._key.dtype, value, p)
+
+
+def _from_host(shape: tuple[int, ...], dtype: DType, value: complex, like: Tensor) -> Tensor:
+    """Returns a filled tensor that comes from the host, so that nothing has to be compiled for it."""
+    key = like._key
+    host = np.full(shape, value, key.backend.dtype(dtype.name))
+    return lasting(lambda: interop.from_host(host, key.device, key.backend))
 
 
 def advance(x: Tensor, delta: Tensor, by: Any) -> None:
@@ -231,11 +246,10 @@ class GradientStep(Optimizer):
     def _scalar(self, p: Tensor, value: float) -> Tensor:
         """Returns a number of a parameter's state as a tensor."""
 
-        def make() -> Tensor:
-            made: Tensor = FUNCTIONS["zeros"]((), dtype=scalar_dtype(), device=p._key.device, backend=p._key.backend)
-            return made.fill_(value) if value else made
-
-        return lasting(make)
+        if tracing.now is not None:
+            return _from_host((), scalar_dtype(), value, p)
+        made: Tensor = FUNCTIONS["zeros"]((), dtype=scalar_dtype(), device=p._key.device, backend=p._key.backend)
+        return made.fill_(value) if value else made
 
     def _slots(self, p: Tensor, **start: complex) -> tuple[float, list[Tensor]]:
         """Returns the number of this step and the named tensors of the parameter's state, made on first need.
@@ -246,7 +260,7 @@ class GradientStep(Optimizer):
         if not state:
             state["step"] = self._scalar(p, 0.0)
             for name, value in start.items():
-                state[name] = lasting(lambda value=value: FUNCTIONS["full_like"](alias_of(p), value))  # type: ignore[misc]
+                state[name] = _full_for(p, value)
         step = state["step"]
         step.add_(1)
         tensors = [real_view(state[name]) for name in start]

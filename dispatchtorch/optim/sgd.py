@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from dispatchtorch.dispatch.table import FUNCTIONS
-from dispatchtorch.dispatch.tracing import lasting, tracing
+from dispatchtorch.dispatch.tracing import tracing
 from dispatchtorch.optim.conditions import is_on, number, require_lr
-from dispatchtorch.optim.gradient_step import GradientStep, advance, rate_of
+from dispatchtorch.optim.gradient_step import GradientStep, advance, rate_of, zeros_for
 from dispatchtorch.optim.optimizer import ParamsT
 from dispatchtorch.optim.together import is_plain, written
 from dispatchtorch.tensor.tensor import Tensor
@@ -65,7 +64,7 @@ class SGD(GradientStep):
             buffer = state.get("momentum_buffer")
             if buffer is None and tracing.now is not None and group["dampening"] == 0:
                 # Zeros, to which the first step adds its gradient, so that all steps are one program.
-                state["momentum_buffer"] = buffer = lasting(lambda: FUNCTIONS["zeros_like"](p.detach()))
+                state["momentum_buffer"] = buffer = zeros_for(grad)
             if buffer is None:
                 buffer = state["momentum_buffer"] = grad.detach().clone()
             else:

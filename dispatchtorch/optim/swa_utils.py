@@ -14,8 +14,10 @@ from typing import Any, Literal
 from dispatchtorch._base.dtypes import int64
 from dispatchtorch.autograd.grad_mode import no_grad
 from dispatchtorch.dispatch.table import FUNCTIONS
+from dispatchtorch.dispatch.tracing import tracing
 from dispatchtorch.nn.modules.batchnorm import _BatchNorm
 from dispatchtorch.nn.modules.module import Module
+from dispatchtorch.optim.conditions import number
 from dispatchtorch.optim.lr_scheduler.base import LRScheduler, Rate, per_group
 from dispatchtorch.optim.optimizer import Optimizer
 from dispatchtorch.tensor.tensor import Tensor
@@ -67,7 +69,8 @@ def get_swa_multi_avg_fn() -> MultiAverage:
         with no_grad():
             for mean, value in zip(averaged_param_list, current_param_list, strict=True):
                 if _is_continuous(mean):
-                    mean.lerp_(value, 1 / (float(num_averaged) + 1))
+                    share = 1 / (number(num_averaged) + 1)
+                    mean.lerp_(value, share.to(mean.dtype) if isinstance(share, Tensor) else share)
                 else:
                     mean.copy_(mean + (value - mean) / (num_averaged + 1))
 
@@ -144,8 +147,12 @@ class AveragedModel(Module):
             mine = chain(self.module.parameters(), self.module.buffers())
             theirs = chain(model.parameters(), model.buffers())
         pairs = [(mean.detach(), value.detach().to(mean.device)) for mean, value in zip(mine, theirs)]
-        count = int(self.n_averaged.item())
-        if count == 0:
+        if tracing.now is not None:  # both are computed, and how many there are chooses
+            first = self.n_averaged.eq(0)
+            self._average(pairs)
+            for mean, value in pairs:
+                mean.copy_(FUNCTIONS["where"](first, value, mean))
+        elif int(self.n_averaged.item()) == 0:
             for mean, value in pairs:
                 mean.copy_(value)
         else:

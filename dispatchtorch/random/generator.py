@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from dispatchtorch._base.device import Device
 from dispatchtorch._base.host import np
+from dispatchtorch.dispatch.tracing import tracing
 from dispatchtorch.random.engine import Engine
 from dispatchtorch.tensor import interop
 from dispatchtorch.tensor.tensor import Tensor
@@ -37,6 +38,11 @@ def _unsigned(seed: int) -> int:
     return seed & 0xFFFF_FFFF_FFFF_FFFF
 
 
+def _not_within_a_program() -> None:
+    if tracing.now is not None:
+        tracing.now.refuse("a generator is seeded, or its state is asked for or set, which happens on the host")
+
+
 class Generator:
     """A stream of random numbers with a state of its own: ``torch.Generator``.
 
@@ -54,6 +60,7 @@ class Generator:
 
     def manual_seed(self, seed: int) -> Generator:
         """Start the stream of ``seed`` and return the generator itself."""
+        _not_within_a_program()
         if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
             raise RuntimeError(f"manual_seed expected a long, but got {type(seed).__name__}")
         self.engine.seed(_unsigned(int(seed)))
@@ -61,6 +68,7 @@ class Generator:
 
     def seed(self) -> int:
         """Start a stream that nobody can foresee and return its seed."""
+        _not_within_a_program()
         self.engine.seed(int.from_bytes(os.urandom(8), "little"))
         return self.engine.initial_seed
 
@@ -78,10 +86,12 @@ class Generator:
 
     def get_state(self) -> Tensor:
         """Return the state as a uint8 tensor of 5056 elements, interchangeable with torch's."""
+        _not_within_a_program()
         return interop.from_host(np.frombuffer(self.state_bytes(), np.uint8).copy())
 
     def set_state(self, new_state: Tensor) -> Generator:
         """Continue from a state that ``get_state`` returned, here or in torch; return the generator itself."""
+        _not_within_a_program()
         if not isinstance(new_state, Tensor):
             raise TypeError(f"expected a torch.ByteTensor, but got {type(new_state).__name__}")
         host = interop.to_host(new_state)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
+from dispatchtorch.dispatch.tracing import tracing
 from dispatchtorch.utils.checkpoint.recompute import forward_of
 from dispatchtorch.utils.checkpoint.reentrant import CheckpointFunction
 
@@ -52,6 +53,8 @@ def checkpoint(
     preserve = kwargs.pop("preserve_rng_state", True)
     if kwargs and use_reentrant:
         raise ValueError("Unexpected keyword arguments: " + ",".join(kwargs))
+    if tracing.now is not None:  # a compiler decides for itself what it computes again
+        return function(*args, **kwargs)
     if use_reentrant:
         if context_fn is not noop_context_fn or debug is not False:
             raise ValueError("Passing `context_fn` or `debug` is only supported when use_reentrant=False.")
