@@ -23,6 +23,7 @@ _WORDS: Final = 624
 _HEAD: Final = struct.Struct("<QiiQ")  # seed, words left in the block, seeded, position in the block
 _TAIL: Final = struct.Struct("<dddi4xf?3x")  # x, y, rho, y is valid; next float, next float is valid
 _KEY_END: Final = _HEAD.size + 8 * _WORDS
+_BLOCK: Final = 1 << 14  # words that are drawn, with 64 bits spent on each, and narrowed while they are in the cache
 _SMALL: Final = 400  # below it the raw stream, with 64 bits spent on each word, is quicker than a filled array
 _MASK53: Final = (1 << 53) - 1
 
@@ -64,9 +65,13 @@ class Engine:
         """Return the next ``count`` words of 32 bits."""
         if count:
             self._fresh = False
-        if count < _SMALL:
-            return self._bits.random_raw(count).astype(np.uint32)
-        return self._filler.integers(0, 1 << 32, size=count, dtype=np.uint32)
+        raw = self._bits.random_raw
+        if count <= _BLOCK:
+            return raw(count).astype(np.uint32)
+        out = np.empty(count, np.uint32)
+        for start in range(0, count, _BLOCK):
+            out[start : start + _BLOCK] = raw(min(_BLOCK, count - start))
+        return out
 
     def words64(self, count: int) -> NDArray[np.uint64]:
         """Return the next ``count`` words of 64 bits, each made of two draws, the high half first."""

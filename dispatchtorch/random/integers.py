@@ -11,13 +11,16 @@ from numpy.typing import NDArray
 from dispatchtorch._base.dtypes import by_name
 from dispatchtorch.random.engine import Engine
 from dispatchtorch.random.scalars import CXX_NAME, DIGITS, Shape, cast, count, host_dtype
+from dispatchtorch.random.swaps import swapper
 
 __all__ = ["randint", "random_", "randperm"]
 
 _LOWEST: Final = -(2**63)
 _WIDE: Final = 1 << 28  # from this range on, torch spends 64 bits a number to keep the remainder fair
 _FULL: Final = ("int64", "float64", "float32", "bfloat16")
+_FEW: Final = 24  # up to this length a loop of swaps is quicker than a call of LAPACK
 _SWAPS: Final = 400  # below this length a loop of swaps beats the sorted form
+_BLOCK: Final = 1 << 14  # numbers at a time, which stay in the cache
 
 
 def randint(engine: Engine, low: int, high: int, shape: Shape, dtype_name: str = "int64") -> NDArray[Any]:
@@ -149,14 +152,38 @@ def randperm(engine: Engine, n: int, dtype_name: str = "int64") -> NDArray[Any]:
 
     From 2**32 / 20 numbers on, torch changes to another method, which is not followed here.
     """
+    swap = swapper() if n > _FEW else None
+    if swap is not None:
+        values = np.arange(n)
+        swap(values, _places(engine, n))
+        return cast(values, dtype_name)
     words = engine.words32(max(n - 1, 0))
     if n < _SWAPS:
-        values = list(range(n))
+        line = list(range(n))
         for place, word in enumerate(words.tolist()):
             other = place + word % (n - place)
-            values[place], values[other] = values[other], values[place]
-        return cast(np.array(values, np.int64), dtype_name)
+            line[place], line[other] = line[other], line[place]
+        return cast(np.array(line, np.int64), dtype_name)
     return cast(_shuffled(words, n), dtype_name)
+
+
+def _places(engine: Engine, n: int) -> NDArray[np.int64]:
+    """Return with which place, counted from 1, each but the last is swapped: itself or one behind it."""
+    out = np.empty(n - 1, np.int64)
+    quotient = np.empty(min(_BLOCK, n - 1))
+    for start in range(0, n - 1, _BLOCK):
+        part = out[start : start + _BLOCK]
+        left = np.arange(float(n - start), n - start - part.size, -1)
+        words = engine.words32(part.size).astype(np.float64)
+        # a remainder by way of floats, which have a quotient of whole numbers under 2**32 on the right side
+        q = np.divide(words, left, quotient[: part.size])
+        np.floor(q, q)
+        np.multiply(q, left, q)
+        words -= q
+        words -= left
+        words += n + 1
+        part[...] = words
+    return out
 
 
 def _shuffled(words: NDArray[np.uint32], n: int) -> NDArray[np.int64]:
