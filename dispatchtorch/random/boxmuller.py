@@ -39,6 +39,7 @@ _SIN: Final = _single(-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1)
 _COS: Final = _single(2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2)
 _REDUCE: Final = _single(-0.78515625, -2.4187564849853515625e-4, -3.77489497744594108e-8)  # -pi/4 in three parts
 
+
 def _float(value: Any) -> Floats:
     return np.array(value, np.float32)
 

@@ -6,6 +6,7 @@ dtypes or tensors.
 
 from __future__ import annotations
 
+import ctypes
 import struct
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,6 +29,14 @@ _SMALL: Final = 400  # below it the raw stream, with 64 bits spent on each word,
 _MASK53: Final = (1 << 53) - 1
 
 
+def _memory_of(bits: Any) -> NDArray[np.uint32] | None:
+    """Return the words of a twister's state and its position, where they lie; None if they do not lie as expected."""
+    address = bits.ctypes.state_address
+    memory = np.frombuffer(memoryview((ctypes.c_uint32 * (_WORDS + 1)).from_address(address)), np.uint32)
+    inner = bits.state["state"]
+    return memory if memory[_WORDS] == inner["pos"] and (memory[:_WORDS] == inner["key"]).all() else None
+
+
 class Engine:
     """The state of one stream of random bits.
 
@@ -35,7 +44,14 @@ class Engine:
     array([1791095845, 4282876139], dtype=uint32)
     """
 
-    __slots__ = ("_bits", "_filler", "_fresh", "_made", "_seeder", "initial_seed", "next_double", "next_float")
+    __slots__ = (
+        *("_bits", "_filler", "_fresh", "_made", "_memory", "_seeder"),
+        *("ahead", "drawn", "followed", "initial_seed", "next_double", "next_float"),
+    )
+
+    if TYPE_CHECKING:
+        _bits: Any  # this and the memory of its state are made by `__getattr__`
+        _memory: NDArray[np.uint32] | None
 
     def __init__(self, seed: int = DEFAULT_SEED) -> None:
         self._made = False
@@ -43,6 +59,9 @@ class Engine:
 
     def __getattr__(self, name: str) -> Any:
         """Returns one of numpy's three faces of the twister, made at the first draw: numpy.random is slow to import."""
+        if name == "_memory":
+            self._memory = _memory_of(self._bits)
+            return self._memory
         if name not in ("_bits", "_filler", "_seeder"):
             raise AttributeError(name)
         self._bits = np.random.MT19937(0)
@@ -58,13 +77,36 @@ class Engine:
         if self._made:
             self._seeder.seed(seed & 0xFFFF_FFFF)
         self._fresh = True
+        self._restart()
         self.next_double: float | None = None  # the second normal of a pair, kept for the next call
         self.next_float: float | None = None  # stored in states, never drawn on the CPU
+
+    def _restart(self) -> None:
+        self.drawn = 0  # words since the state was set
+        self.ahead: dict[int, Any] = {}  # what was made of words that are still to be drawn; see `normals`
+        self.followed = -1  # how many words were drawn when the last normals had been
+
+    def peek32(self, count: int) -> NDArray[np.uint32] | None:
+        """Return the next ``count`` words without drawing them; None where the state cannot be put back quickly."""
+        memory = self._memory
+        if memory is None:
+            return None
+        kept = memory.copy()
+        words: NDArray[np.uint32] = self._bits.random_raw(count).astype(np.uint32)
+        memory[...] = kept
+        return words
+
+    def skip32(self, count: int) -> None:
+        """Draw ``count`` words that were looked at before."""
+        self._fresh = False
+        self.drawn += count
+        self._bits.random_raw(count, False)
 
     def words32(self, count: int) -> NDArray[np.uint32]:
         """Return the next ``count`` words of 32 bits."""
         if count:
             self._fresh = False
+            self.drawn += count
         raw = self._bits.random_raw
         if count <= _BLOCK:
             return raw(count).astype(np.uint32)
@@ -77,6 +119,7 @@ class Engine:
         """Return the next ``count`` words of 64 bits, each made of two draws, the high half first."""
         if count:
             self._fresh = False
+            self.drawn += 2 * count
         if count < _SMALL:
             raw: NDArray[np.uint64] = self._bits.random_raw(2 * count)
             return (raw[0::2] << np.uint64(32)) | raw[1::2]
@@ -85,6 +128,7 @@ class Engine:
     def double(self) -> float:
         """Return one number of [0, 1) with 53 random bits."""
         self._fresh = False
+        self.drawn += 2
         raw = self._bits.random_raw
         word = (int(raw()) << 32 | int(raw())) & _MASK53
         return word * 2.0**-53
@@ -125,6 +169,7 @@ class Engine:
             raise RuntimeError("Invalid mt19937 state")
         key = np.frombuffer(state, "<u8", _WORDS, _HEAD.size).astype(np.uint32)
         self._fresh = left == 1 and position == 0
+        self._restart()
         self._bits.state = {
             "bit_generator": "MT19937",
             "state": {"key": key, "pos": _WORDS if left == 1 else position},

@@ -15,6 +15,8 @@ from dispatchtorch.random.scalars import Shape, cast, count, fused, libm, requir
 
 __all__ = ["log_normal", "normal", "normal_tensor", "standard_normal", "standard_normals"]
 
+_SHORT: Final = 2048  # up to here normals are made of words that are still to come, for several calls at once
+_AHEAD: Final = 1 << 14
 _FEW: Final = 24  # up to here a loop of scalars is quicker than arrays
 
 
@@ -81,16 +83,58 @@ def normal(
         return _blocks64(engine, size, mean, std).reshape(shape)
     # A float tensor is filled to its end before the last sixteen are drawn again; a half tensor only to its last block.
     whole = size - size % 16
-    if whole == size:
+    filled = size if dtype_name == "float32" else whole
+    if size <= _SHORT and mean == 0.0 and std == 1.0:
+        out = _short(engine, size, filled)
+    elif whole == size:
         out = boxmuller.from_words(engine.words32(size), mean, std)
     else:
-        filled = size if dtype_name == "float32" else whole
         words = engine.words32(filled + 16)
         made = boxmuller.from_words(words if filled == whole else np.append(words[:whole], words[filled:]), mean, std)
         out = np.empty(size, np.float32)
         out[:whole] = made[:whole]
         out[-16:] = made[whole:]
     return cast(out, dtype_name).reshape(shape)
+
+
+def _short(engine: Engine, size: int, filled: int) -> NDArray[np.float32]:
+    """Return standard normals for few elements, the last of which are made of the words behind the first ``filled``."""
+    whole = size - size % 16
+    if whole == size:
+        return _next_blocks(engine, size).copy()
+    out = np.empty(size, np.float32)
+    first = engine.drawn
+    out[:whole] = _next_blocks(engine, whole)
+    if engine.drawn - first < filled:
+        engine.skip32(filled - whole)
+    out[-16:] = _next_blocks(engine, 16)
+    return out
+
+
+def _next_blocks(engine: Engine, size: int) -> NDArray[np.float32]:
+    """Return normals of the next words, in blocks of sixteen; draws the words.
+
+    Transforming sixteen words costs nearly as much as transforming a thousand. So where one call follows another, the
+    words to come are looked at and transformed at once, and kept for as long as nothing else sets the state.
+    """
+    at = engine.drawn
+    kept = engine.ahead.get(at % 16)
+    if kept is not None:
+        start, numbers = kept
+        begin = at - start
+        if begin + size <= numbers.size:
+            engine.skip32(size)
+            engine.followed = at + size
+            part: NDArray[np.float32] = numbers[begin : begin + size]
+            return part
+    words = engine.peek32(_AHEAD) if engine.followed == at else None
+    engine.followed = at + size
+    if words is None:
+        return boxmuller.from_words(engine.words32(size), 0.0, 1.0)
+    numbers = boxmuller.from_words(words, 0.0, 1.0)
+    engine.ahead[at % 16] = (at, numbers)
+    engine.skip32(size)
+    return numbers[:size]
 
 
 def _blocks64(engine: Engine, size: int, mean: float, std: float) -> NDArray[np.float64]:

@@ -25,12 +25,12 @@ _NAMES: Final = ("scipy_dlaswp_64_", "dlaswp_64_", "dlaswp_64", "dlaswp$NEWLAPAC
 
 @lru_cache(maxsize=1)
 def swapper() -> Swap | None:
-    """Return a function that swaps, for each k, ``values[k]`` and ``values[places[k] - 1]`` in order; None without LAPACK.
+    """Return a function that swaps, for each k in order, ``values[k]`` and ``values[places[k] - 1]``; or None.
 
     Both arrays are contiguous, and all places, counted from 1, are within ``values``.
     """
     try:
-        from numpy.linalg import _umath_linalg  # type: ignore[attr-defined]  # numpy's own, not in the stubs
+        from numpy.linalg import _umath_linalg
 
         library = ctypes.CDLL(_umath_linalg.__file__)
     except (ImportError, OSError):
@@ -49,7 +49,10 @@ def _calling(routine: Any) -> Swap:
 
     def swap(values: NDArray[np.int64], places: NDArray[np.int64]) -> None:
         size, count = number(values.size), number(places.size)
-        memory = (number.from_buffer(values), number.from_buffer(places))  # eight bytes an element, moved as they are
+        memory = (
+            number.from_buffer(values.data),
+            number.from_buffer(places.data),
+        )  # eight bytes an element, moved as they are
         routine(first, reference(memory[0]), reference(size), first, reference(count), reference(memory[1]), first)
 
     return swap

@@ -53,6 +53,8 @@ def _floats24(engine: Engine, size: int) -> NDArray[np.float32]:
 
 def uniform(engine: Engine, shape: Shape, dtype_name: str, low: float = 0.0, high: float = 1.0) -> NDArray[Any]:
     """Return numbers of [low, high): 24 random bits each, 53 for float64; a complex number is two of them."""
+    if dtype_name == "float32" and low == 0.0 and high == 1.0:
+        return _floats24(engine, count(shape)).reshape(shape)
     if dtype_name.startswith("complex"):
         part = by_name(dtype_name).to_real().name
         return uniform(engine, (*shape, 2), part, low, high).view(dtype_name).reshape(shape)

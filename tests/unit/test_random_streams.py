@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from dispatchtorch.random import generator as rng
-from dispatchtorch.random import streams
+from dispatchtorch.random import integers, streams
 from dispatchtorch.random.engine import STATE_BYTES, Engine
 from dispatchtorch.tensor import interop
 
@@ -278,3 +278,24 @@ def test_wrong_seeds_and_states_are_refused_in_torchs_words(call, kind, message)
         call(generator)
     assert str(caught.value) == message
     assert generator.state_bytes() == before
+
+
+def test_normals_made_ahead_are_those_of_their_words():
+    sizes = (16, 16, 32, 1000, 1000, 17, 64, 2048, 16)
+    engine, plain = Engine(3), Engine(3)
+    for turn, size in enumerate(sizes * 5):
+        if turn % 7 == 6:  # other draws in between move the words on
+            assert engine.double() == plain.double()
+        plain.followed, plain.ahead = -1, {}  # nothing is made ahead
+        assert np.array_equal(streams.normal(engine, (size,), "float32"), streams.normal(plain, (size,), "float32"))
+    assert engine.ahead
+    assert engine.state_bytes() == plain.state_bytes()
+    engine.load_state_bytes(Engine(5).state_bytes())
+    assert np.array_equal(streams.normal(engine, (16,), "float32"), streams.normal(Engine(5), (16,), "float32"))
+
+
+@pytest.mark.parametrize("n", [25, 399, 1000, 40_000])
+def test_permutations_without_lapack_are_the_same(monkeypatch, n):
+    quick = streams.randperm(Engine(7), n)
+    monkeypatch.setattr(integers, "swapper", lambda: None)
+    assert np.array_equal(quick, streams.randperm(Engine(7), n))
