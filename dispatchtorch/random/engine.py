@@ -109,7 +109,8 @@ class Engine:
             self.drawn += count
         raw = self._bits.random_raw
         if count <= _BLOCK:
-            return raw(count).astype(np.uint32)
+            few: NDArray[np.uint32] = raw(count).astype(np.uint32)
+            return few
         out = np.empty(count, np.uint32)
         for start in range(0, count, _BLOCK):
             out[start : start + _BLOCK] = raw(min(_BLOCK, count - start))
