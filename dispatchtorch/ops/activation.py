@@ -7,11 +7,13 @@ nodes are torch's. Integers are refused where torch has no kernel for them.
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Final
 
 from dispatchtorch._base.dtypes import BOOL, COMPLEX, DType
+from dispatchtorch.dispatch.modes import modes
 from dispatchtorch.dispatch.op import MaskTensor
-from dispatchtorch.dispatch.table import FUNCTIONS, METHODS, composite, pointwise, with_out
+from dispatchtorch.dispatch.table import FUNCTIONS, METHODS, composite, pointwise, primitive, with_out
 from dispatchtorch.ops import refusals
 from dispatchtorch.ops.angles import tanh
 from dispatchtorch.ops.bounds import _clamp
@@ -21,6 +23,7 @@ from dispatchtorch.ops.pointwise import Number
 from dispatchtorch.ops.samples import unary
 from dispatchtorch.tensor.tensor import Tensor
 
+_KEPT: Final = ("float32", "float64")  # what gelu's slope is kept in; half precision would round it
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946
 
 
@@ -277,10 +280,39 @@ def _gelu(input: Tensor, approximate: str) -> Tensor:
     ...
 
 
+def _through_slope(g: Sequence[Tensor | None], input: Tensor, slope: Tensor) -> Tensor | None:
+    """Returns the gradient by the slope that was kept; while history is recorded, by ops that know the input."""
+    grad = None if g[0] is None else _gelu_backward(g[0], input, "none") if modes.grad else g[0] * slope
+    if g[1] is None:
+        return grad
+    bent = g[1] * _gelu_curvature(input, "none")
+    return bent if grad is None else grad + bent
+
+
+@primitive(
+    grad={"input": lambda g, out, input: _through_slope(g, input, out[1])},
+    node="GeluBackward0",
+    partial=True,
+    samples=unary(),
+)
+def _gelu_and_slope(input: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns gelu and its derivative, which share most of their work."""
+    return _gelu(input, "none"), _gelu_backward(METHODS["new_ones"](input, input.shape), input, "none")
+
+
+def _keeps_slope(input: Tensor) -> bool:
+    """Returns whether the way back is prepared on the way forwards: where a backend can, and there will be one."""
+    key = input._key
+    able = key.requires and key.native and key.dtype.name in _KEPT and "_gelu_and_slope" in key.backend.kernels
+    return able and bool(input._a.flags.c_contiguous)
+
+
 def gelu(input: Tensor, approximate: str = "none") -> Tensor:
     """Returns ``input`` times the normal distribution's share below it; "tanh" approximates."""
     if approximate not in ("none", "tanh"):
         raise RuntimeError("approximate argument must be either none or tanh.")
+    if modes.grad and approximate == "none" and type(input) is Tensor and _keeps_slope(input):
+        return _gelu_and_slope(input)[0]
     return _gelu(input, approximate)
 
 
