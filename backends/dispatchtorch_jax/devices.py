@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+import os
+from typing import Any, Final
 
 import jax
 
-from dispatchtorch.plugin import BackendUnavailableError
+from dispatchtorch.plugin import BackendUnavailableError, env_suggest, env_value
 
-__all__ = ["Places"]
+__all__ = ["Places", "room_for_collectives"]
+
+_FORCED: Final = "xla_force_host_platform_device_count"
+_THREADS: Final = 16
+
+
+def room_for_collectives() -> None:
+    """Sees to it that XLA starts more threads for the CPU than there are cores, if it has not started any.
+
+    A collective holds a thread until all its devices are there, and a program begins several at once: with a thread a
+    core, devices can wait for each other for ever. XLA takes the number of cores from this variable, if it is set.
+    """
+    env_suggest("NPROC", str(max(_THREADS, os.cpu_count() or 1)))
 
 
 class Places:
@@ -18,6 +31,8 @@ class Places:
     """
 
     def __init__(self) -> None:
+        if _FORCED in (env_value("XLA_FLAGS") or "") or getattr(jax.config, "jax_num_cpu_devices", -1) > 1:
+            room_for_collectives()
         try:
             preferred: list[Any] = list(jax.local_devices())
         except RuntimeError as error:

@@ -10,6 +10,8 @@ from typing import Any
 
 import jax
 
+from dispatchtorch_jax.devices import room_for_collectives
+
 __all__ = ["join"]
 
 _distributed: Any = jax.distributed  # untyped in JAX
@@ -20,6 +22,8 @@ def join(address: str, size: int, rank: int, timeout: float) -> Callable[[], Non
     """Returns what leaves the group; RuntimeError where the processes do not find each other in ``timeout`` seconds."""
     settings: Any = jax.config  # untyped in JAX
     settings.update("jax_cpu_collectives_implementation", "gloo")
+    settings.update("jax_enable_preemption_service", False)  # which would keep SIGTERM from ending the process
+    room_for_collectives()
     seconds = max(int(timeout), 1)
     try:
         _distributed.initialize(

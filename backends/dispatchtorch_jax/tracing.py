@@ -28,7 +28,15 @@ def trace(function: Callable[..., list[Any]], arrays: Sequence[Any], meshes: Col
 def _traced(jaxpr: Any, captured: tuple[Any, ...], meshes: Collection[Any]) -> Traced:
     # The programs know the jaxpr and not its constants: nobody but their owners keeps those alive.
     making = partial(_compiled, jaxpr, meshes)
-    return Traced(captured, making, partial(_halves, jaxpr, captured, meshes), len(jaxpr.eqns))
+    return Traced(captured, making, partial(_halves, jaxpr, captured, meshes), len(jaxpr.eqns), _as_made(jaxpr))
+
+
+def _as_made(jaxpr: Any) -> tuple[int, ...]:
+    """Returns the numbers of the results in the order in which they are made, which no owner's order changes."""
+    made = [*jaxpr.constvars, *jaxpr.invars, *[v for eqn in jaxpr.eqns for v in eqn.outvars]]
+    births = {v: n for n, v in enumerate(made)}
+    keys = [-1 if isinstance(v, Literal) else births[v] for v in jaxpr.outvars]
+    return tuple(sorted(range(len(keys)), key=keys.__getitem__))
 
 
 def _compiled(
@@ -36,6 +44,8 @@ def _compiled(
 ) -> Callable[..., list[Any]]:
     """Returns the program; jax.jit's own object, since a call by way of Python would cost as much as a small step."""
     places = [*taken, *kept]
+    if meshes and jax.process_count() > 1:
+        return _the_same_everywhere(jaxpr, taken, places)
 
     def run(given_up: list[Any], lent: list[Any], given: list[Any]) -> list[Any]:
         constants = dict(zip(places, [*given_up, *lent], strict=True))
@@ -44,6 +54,31 @@ def _compiled(
 
     compiled: Callable[..., list[Any]] = jax.jit(run, donate_argnums=0)
     return partial(_run_on_mesh, compiled) if meshes else compiled
+
+
+def _the_same_everywhere(jaxpr: Any, taken: Sequence[int], places: Sequence[int]) -> Callable[..., list[Any]]:
+    """Returns the program for several processes: arguments and results in the jaxpr's order, so that all have the same.
+
+    Their owners come in an order that may differ between processes, and processes that exchange values have to run one
+    program.
+    """
+    order, count = _as_made(jaxpr), len(jaxpr.constvars)
+
+    def run(*arrays: Any) -> list[Any]:
+        found = jax.core.eval_jaxpr(jaxpr, arrays[:count], *arrays[count:])
+        return [found[i] for i in order]
+
+    compiled: Callable[..., list[Any]] = jax.jit(run, donate_argnums=tuple(sorted(taken)))
+
+    def ordered(given_up: list[Any], lent: list[Any], given: list[Any]) -> list[Any]:
+        constants = dict(zip(places, [*given_up, *lent], strict=True))
+        arrays = gathered_on_mesh([*[constants[i] for i in range(count)], *given])
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Some donated buffers were not usable", UserWarning)
+            made = dict(zip(order, compiled(*arrays), strict=True))
+        return [made[i] for i in range(len(order))]
+
+    return ordered
 
 
 def _run_on_mesh(

@@ -23,6 +23,7 @@ __all__ = [
     "launched",
     "read",
     "refresh",
+    "suggest",
     "unknown_variables",
     "variables",
 ]
@@ -124,6 +125,11 @@ def launched(name: str, environ: Mapping[str, str] | None = None) -> str | None:
     """
     env = os.environ if environ is None else environ
     return env.get(name) or None
+
+
+def suggest(name: str, value: str) -> None:
+    """Sets a variable that a library reads in its own code, where the program has not set it."""
+    os.environ.setdefault(name, value)
 
 
 _current: Config | None = None

@@ -80,7 +80,7 @@ class Program:
         self._events, self._facts = tuple(recording.events), tuple(recording.guards)
         self._watched = tuple([one for one in recording.watched.values() if one[1]])
         self._given, self._versions = tuple(given), tuple(versions)
-        self._lies = tuple(left.lies)
+        self._lies: list[Any] = list(left.lies)
         self.on_mesh = on_mesh or any(own is not backend for own, _ in left.lies)
         self._fresh, self._grown, self._dropped = tuple(left.grads), tuple(left.grown), tuple(left.dropped)
         self._written, self._argument_grads = tuple(left.written), tuple(left.argument_grads)
@@ -103,6 +103,7 @@ class Program:
     def finish(self, traced: Traced) -> None:
         """Compiles the program, now that all inputs are known."""
         self.equations = traced.size
+        self._lies = [(i, *self._lies[i]) for i in traced.order or range(len(self._lies)) if i < len(self._lies)]
         saved = set() if self._halves is None else {id(a) for a in self._halves[0].captured}
         saved = {i for i, a in enumerate(traced.captured) if id(a) in saved}
         overwritten = {id(storage) for storage, _ in self.stores_out}
@@ -301,16 +302,16 @@ class Program:
         return tree_unflatten([made[i] for i in self._result], self._spec)
 
     def _settled(self, arrays: list[Array], leaves: Sequence[Any]) -> list[Array]:
-        """Returns what came out of a program over a mesh where the tensors lie."""
-        found = []
-        for value, (backend, like) in zip(arrays, self._lies):
+        """Returns what came out of a program over a mesh where the tensors lie; all processes go in one order."""
+        found = list(arrays)
+        for i, backend, like in self._lies:
             if isinstance(like, Storage):
                 before = like.root
             else:
                 t = leaves[like] if type(like) is int else like
                 before = None if t is None else read(t)
-            found.append(backend.settled(value, before))
-        return [*found, *arrays[len(found) :]]
+            found[i] = backend.settled(arrays[i], before)
+        return found
 
     # --- going back --------------------------------------------------------------------------------------------------
 

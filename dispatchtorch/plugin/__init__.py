@@ -4,6 +4,8 @@ Layer 1: knows arrays and op names, never a tensor, never a gradient.
 """
 
 from dispatchtorch._base.config import flag as env_flag
+from dispatchtorch._base.config import launched as env_value
+from dispatchtorch._base.config import suggest as env_suggest
 from dispatchtorch._base.errors import BackendUnavailableError
 from dispatchtorch.plugin.backend import Array, Backend, BackendSpec, Gap, Halves, Kernel, KernelCall, Traced
 from dispatchtorch.plugin.hookspecs import HOOK_VERSION, Commands, hookimpl
@@ -25,6 +27,8 @@ __all__ = [
     "Split",
     "Traced",
     "env_flag",
+    "env_suggest",
+    "env_value",
     "hookimpl",
     "keep_memory",
 ]

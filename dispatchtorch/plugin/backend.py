@@ -89,6 +89,7 @@ class Traced:
     compile: Callable[[Sequence[int], Sequence[int]], Callable[[list[Array], list[Array], list[Array]], list[Array]]]
     split: Callable[[int, Sequence[int]], Halves]
     size: int  # how many steps the program has
+    order: tuple[int, ...] = ()  # numbers of the results as they are made: the same in all processes that trace it
 
 
 @dataclass(frozen=True, slots=True)
