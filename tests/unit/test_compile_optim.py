@@ -164,3 +164,37 @@ def test_what_cannot_be_compiled_says_why():
     with pytest.warns(UserWarning, match="runs eagerly"):
         run()
     assert optimizer.state[embed.weight]["step"] == 2
+
+
+def test_averages_and_checkpoints_in_a_step():
+    def play(compiled):
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Linear(3, 3), nn.Dropout(0.5), nn.Linear(3, 1))
+        mean = torch.optim.swa_utils.AveragedModel(model)
+        optimizer = torch.optim.SGD(model.parameters(), 0.1)
+
+        def step(x):
+            optimizer.zero_grad()
+            torch.utils.checkpoint.checkpoint(model, x, use_reentrant=False).square().mean().backward()
+            optimizer.step()
+            mean.update_parameters(model)
+
+        run = torch.compile(step, fullgraph=True) if compiled else step
+        for _ in range(3):
+            run(torch.randn(4, 3))
+        return [*mean.module[0].weight.flatten().tolist(), mean.n_averaged.item(), torch.rand(1).item()]
+
+    with torch.use_backend("numpy"):
+        wanted = play(False)
+    assert play(True) == pytest.approx(wanted, rel=1e-4, abs=1e-6)
+
+
+def test_a_seed_in_the_function_is_no_part_of_a_program():
+    def noise():
+        torch.manual_seed(3)
+        return torch.rand(2)
+
+    run = torch.compile(noise)
+    wanted = run().tolist()
+    with pytest.warns(UserWarning, match="a generator is seeded"):
+        assert run().tolist() == wanted
