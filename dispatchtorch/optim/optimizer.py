@@ -209,12 +209,13 @@ class Optimizer:
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Drops all gradients, or with ``set_to_none=False`` writes zeros into them."""
+        now = tracing.now if set_to_none else None
         for group in self.param_groups:
             for p in group["params"]:
                 extra = p._extra
                 grad = None if extra is None else extra.grad
-                if set_to_none and tracing.now is not None:
-                    tracing.now.cleared(p)
+                if now is not None:
+                    now.cleared(p)
                 if grad is None:
                     continue
                 if set_to_none:

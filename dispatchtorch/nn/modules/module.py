@@ -404,9 +404,10 @@ class Module(State):
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forgets the parameters' gradients, or sets them to zero."""
+        now = tracing.now if set_to_none else None
         for parameter in self.parameters():
-            if set_to_none and tracing.now is not None:
-                tracing.now.cleared(parameter)
+            if now is not None:
+                now.cleared(parameter)
             if parameter.grad is None:
                 continue
             if set_to_none:
