@@ -36,7 +36,7 @@ KNOWN: Final = {
     "DISPATCHTORCH_FALLBACK": "what to do when a backend lacks an op: error (default), warn or allow host fallback",
     "DISPATCHTORCH_PLUGINS": "dotted names of modules to load as plugins, separated by commas",
     "DISPATCHTORCH_DISABLE": "names of backends and plugins to leave out, separated by commas",
-    "DISPATCHTORCH_KEEP_MEMORY": "0 makes the C library give freed memory back at once, for NumPy and JAX",
+    "DISPATCHTORCH_KEEP_MEMORY": "0 makes the C library give freed memory back at once, for backends on the CPU",
 }
 _FALLBACKS: Final = ("error", "warn", "allow")
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
