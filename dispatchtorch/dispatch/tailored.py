@@ -311,12 +311,13 @@ def _history(op: Op, keys: Sequence[Any], requires: bool, several: bool, lists: 
 def _plan_source(call: _Call) -> str:
     """Returns the source of a plan."""
     args = "".join([f"a{i}, " for i in range(len(call.forms))])
-    reads = {"t": "a{0}._a", "l": "[t._a for t in a{0}]"}
-    if not call.native:
-        reads = {"t": "read(a{0})", "l": "[read(t) for t in a{0}]"}
-    reads |= {"v": reads["t"], "w": reads["l"], "d": "natives[a{0}]", "s": "a{0}", "n": "a{0}"}
+    one = "a{0}._a" if call.native else "read(a{0})"
+    reads = {"t": one, "v": one, "l": "l{0}", "w": "l{0}", "d": "natives[a{0}]", "s": "a{0}", "n": "a{0}"}
     raws = "".join([reads[form].format(i) + ", " for i, form in enumerate(call.forms)])
     lines = _looked_after(call.forms, args)
+    for i, form in enumerate(call.forms):
+        if form in "lw":  # a comprehension would be a call more
+            lines += [f"l{i} = []", f"for t in a{i}:", f"    l{i}.append({'t._a' if call.native else 'read(t)'})"]
     if call.pointwise:
         given = raws
         if "n" in call.forms:

@@ -80,9 +80,16 @@ def cat(tensors: Tensors, dim: int = 0, *, axis: int | None = None) -> Tensor:
     tensor([1, 2, 3])
     """
     if axis is None and tensors and (type(tensors) is list or type(tensors) is tuple):
-        quick = _cat_alike(tensors, dim)
-        if quick is not None:
-            return quick
+        try:  # of one key: what is wrong with the shapes a library sees itself
+            key, ndim = tensors[0]._key, tensors[0]._a.ndim
+            for t in tensors:
+                if t._key is not key:
+                    break
+            else:
+                if -ndim <= dim < ndim:
+                    return _cat(tensors, dim if dim >= 0 else dim + ndim)
+        except (AttributeError, ValueError, TypeError):  # in torch's words, below
+            pass
     given = _listed("cat", tensors)
     if not given:
         raise ValueError("torch.cat(): expected a non-empty list of Tensors")
@@ -97,20 +104,6 @@ def cat(tensors: Tensors, dim: int = 0, *, axis: int | None = None) -> Tensor:
     for t in parts:
         _check_cat(shape, t, dim, given)
     return _cat(parts, dim)
-
-
-def _cat_alike(tensors: Tensors, dim: int) -> Tensor | None:
-    """Returns tensors of one key joined, with no look at what a library checks itself; None where that is not so."""
-    try:
-        key, ndim = tensors[0]._key, tensors[0]._a.ndim
-        for t in tensors:
-            if t._key is not key:
-                return None
-        if -ndim <= dim < ndim:
-            return _cat(tensors, dim if dim >= 0 else dim + ndim)
-    except (AttributeError, ValueError, TypeError):  # in torch's words, by the long way
-        pass
-    return None
 
 
 def _check_cat(shape: Ints, t: Tensor, dim: int, given: list[Tensor]) -> None:

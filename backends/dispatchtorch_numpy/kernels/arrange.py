@@ -53,8 +53,8 @@ def _joined(arrays: Sequence[Array], out: Array, lead: int) -> Array:
 def _cat(arrays: Sequence[Array], dim: int) -> Array:
     first = arrays[0]
     if not dim or first.size < 256 or first.ndim < 2:
-        out = np.concatenate(arrays, axis=dim)
-        return out if out.flags.c_contiguous else np.ascontiguousarray(out)
+        out = np.concatenate(arrays, dim)
+        return out if first.ndim < 2 or out.flags.c_contiguous else np.ascontiguousarray(out)
     shape, sizes = first.shape, 0
     for a in arrays:
         if a.shape[:dim] != shape[:dim] or a.shape[dim + 1 :] != shape[dim + 1 :] or a.dtype != first.dtype:

@@ -112,6 +112,10 @@ def total(a: Any, dims: Any, keepdim: bool) -> Any:
 @bare
 def _sum(a: Any, dims: Any, keepdim: bool, dtype: Any) -> Any:
     """Returns sums."""
+    if dims is None and a.ndim == 1 and a.dtype is dtype and dtype in _BLAS and not keepdim:
+        ones = _short_ones[dtype].get(a.size)
+        if ones is not None:  # a few numbers of a length that was met before
+            return np.asarray(a.dot(ones))
     if a.dtype is dtype and dtype in _PLAIN:
         return total(a, dims, keepdim)
     wide = dtype if dtype in _PLAIN else np.dtype(np.float32)
