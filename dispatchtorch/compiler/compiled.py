@@ -104,7 +104,7 @@ class Compiled:
                 cells += 1
             else:
                 facts += (type(leaf), leaf)
-        if cells > 1 and len({id(leaf) for leaf in leaves if isinstance(leaf, Tensor)}) < cells:
+        if cells > 1 and len({id(_memory_of(leaf)) for leaf in leaves if isinstance(leaf, Tensor)}) < cells:
             facts.append(_aliases(leaves))
         backend = backend or default_backend().engine
         if "trace" not in backend.capabilities:
@@ -118,7 +118,7 @@ class Compiled:
         elif calls.eager:
             return self._eagerly(args, kwargs)
         for program in calls.programs:
-            if program.holds():
+            if program.holds() and program.takes(leaves):
                 counts = self.counts
                 program.last = counts.runs = counts.runs + 1
                 return program.run(leaves)
@@ -231,8 +231,16 @@ def reset() -> None:
 
 
 def _aliases(leaves: Sequence[Any]) -> tuple[int, ...]:
+    """Returns for each tensor the number of the first that is the same one, and of the first in the same memory."""
     first: dict[int, int] = {}
-    return tuple([first.setdefault(id(leaf), i) for i, leaf in enumerate(leaves) if isinstance(leaf, Tensor)])
+    tensors = [leaf for leaf in leaves if isinstance(leaf, Tensor)]
+    return tuple([first.setdefault(id(x), i) for i, t in enumerate(tensors) for x in (t, _memory_of(t))])
+
+
+def _memory_of(t: Tensor) -> Any:
+    """Returns what is the same for all tensors in one storage."""
+    cell = t._cell
+    return t if cell is None or cell.storage is None else cell.storage
 
 
 def _described(leaves: Sequence[Any]) -> str:

@@ -116,6 +116,7 @@ class Program:
         self._lent = [storage for _, storage, _ in lent]
         self._old, self._grads = [t for _, t in old], [t for _, t in grads]
         self._from_slots = [slot for _, slot in self.slots]
+        self._touched = overwritten | {id(one[1]) for one in self.stores} if self._written else overwritten
         self._supplied = [number for _, number in self.supplied]
         self._constants = [array for _, array in self.constants]
         self._bound = [(t, storage) for _, storage, shown in self.stores for t in shown]
@@ -165,6 +166,14 @@ class Program:
             if t._extra is not None and t._extra.grad is not None:
                 return False
         return not self._from_slots or all(one.get() is not None for one in self._from_slots)
+
+    def takes(self, leaves: Sequence[Any]) -> bool:
+        """Returns whether no argument lies in memory that the program writes, or that it reads while it writes that."""
+        for i in self._given:
+            cell = leaves[i]._cell
+            if cell is not None and id(cell.storage) in self._touched:
+                return False
+        return True
 
     def broken(self) -> tuple[str, set[tuple[int, str]]]:
         """Returns why the program does not hold any more, in words, and the options that have changed."""

@@ -85,7 +85,12 @@ def trace(
             del entry.grown[entry.before :]
         else:
             entry.slot.put(entry.before)
-    return _Planning(function, leaves, snapshot, recording, left, given, versions).plan(traced)
+    program = _Planning(function, leaves, snapshot, recording, left, given, versions).plan(traced)
+    memory = [storage_behind(leaves[i]) or leaves[i] for i in given]
+    distinct = {id(leaves[i]) for i in given}
+    if not program.takes(leaves) or (left.written and len({id(m) for m in memory}) < len(distinct)):
+        raise UntraceableError("an argument lies in the same memory as something that the function writes")
+    return program
 
 
 def _stand_in(leaf: Tensor, placeholder: Array) -> Tensor:

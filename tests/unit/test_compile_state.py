@@ -259,3 +259,25 @@ def test_nothing_that_is_made_during_a_trace_is_kept_for_the_next():
         program = next(iter(step._kinds.values())).programs[0]
         assert not any(isinstance(a, jax.core.Tracer) for a in program._constants)
         assert w.grad.tolist() == [2.0] * 3
+
+
+def test_arguments_in_memory_that_is_written_are_what_they_are_in_eager():
+    state = torch.zeros(4)
+
+    def work(x, y):
+        x.add_(1)
+        state.add_(10)
+        return y * 1
+
+    run = torch.compile(work)
+    free, other = torch.zeros(2), torch.zeros(2)
+    for times in (1, 2):
+        assert run(free, other).tolist() == [0.0, 0.0]
+        assert free.tolist() == [times] * 2
+    base = torch.zeros(4)
+    assert run(base[:2], base[1:3]).tolist() == [1.0, 0.0]
+    assert base.tolist() == [1.0, 1.0, 0.0, 0.0]
+    assert run(torch.zeros(2), state[:2]).tolist() == [40.0, 40.0]
+    assert run(state[:2], torch.zeros(2)).tolist() == [0.0, 0.0]
+    assert state.tolist() == [51.0, 51.0, 50.0, 50.0]
+    assert run.counts.runs == 2
