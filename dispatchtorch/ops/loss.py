@@ -442,7 +442,8 @@ def cross_entropy_loss(
         return _probabilities(input, target, weight, reduction, label_smoothing)
     if label_smoothing > 0:
         return _smoothed_indices(input, target, weight, reduction, ignore_index, label_smoothing)
-    if len(input._a.shape) == 2 and input._key.dtype.name in _FUSED and input._a.size:
+    key = input._key
+    if len(input._a.shape) == 2 and key.dtype.name in _FUSED and "_cross_entropy" in key.backend.kernels:
         _check_nll(input, target, weight, ignore_index)
         return _cross_entropy(input, target, reduction, ignore_index, weight)[0]
     return nll_loss_nd(input.log_softmax(1 if input.ndim > 1 else 0), target, weight, reduction, ignore_index)

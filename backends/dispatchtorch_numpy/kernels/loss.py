@@ -109,6 +109,9 @@ def _starts(rows: int, width: int) -> Any:
 
 def _cross_entropy(x: Any, target: Any, reduction: str, ignore_index: int, weight: Any) -> tuple[Any, Any]:
     rows, classes = x.shape
+    if not x.size:
+        logs = np.empty(x.shape, x.dtype)
+        return np.asarray(_nll_loss(logs, target, reduction, ignore_index, weight), x.dtype), logs
     places, ignored = _places(target, ignore_index)
     soft, losses = np.empty((rows, classes), x.dtype), np.empty(rows, x.dtype)
     at, row = _starts(rows, classes) + places, ones(classes, x.dtype)

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from dispatchtorch.plugin.numpylike import kernel
+from dispatchtorch.plugin.numpylike.halves import is_half
 
 Array = Any
 
@@ -49,3 +50,10 @@ def _linear(xp: Any, x: Array, weight: Array, bias: Array | None) -> Array:
     """Returns ``x @ weight.T + bias``."""
     out = matmul(xp, x, weight.T)
     return out if bias is None else out + bias
+
+
+@kernel
+def _sum_rows(xp: Any, g: Array) -> Array:
+    """Returns the sum over all dimensions but the last."""
+    axes = tuple(range(g.ndim - 1))
+    return xp.sum(g.astype(xp.float32), axis=axes).astype(g.dtype) if is_half(g) else xp.sum(g, axis=axes)

@@ -36,6 +36,17 @@ def _mse_loss(xp: Any, input: Any, target: Any, reduction: str) -> Any:
 
 
 @kernel
+def _mean_squared_error(xp: Any, input: Any, target: Any) -> Any:
+    far = input - target
+    return _reduce(xp, far * far, "mean")
+
+
+@kernel
+def _mean_slope(xp: Any, input: Any, other: Any, g_out: Any) -> Any:
+    return (input - other) * (g_out * (2 / max(input.size, 1)))
+
+
+@kernel
 def _smooth_l1_loss(xp: Any, input: Any, target: Any, reduction: str, beta: float) -> Any:
     return _reduce(xp, _smooth(xp, input, target, beta), reduction)
 
