@@ -145,11 +145,10 @@ class Compiled:
             return self._eagerly(args, kwargs)
         begin = time.perf_counter()
         try:
-            program = trace(self._function, leaves, spec, backend, self._moving)
+            program = trace(self._function, leaves, spec, backend, self._moving, self._donate)
         except Exception as error:  # whatever stops a trace: a value that is asked for, or an error of the call's own
             return self._untraced(calls, error, backend, args, kwargs)
         seconds = time.perf_counter() - begin
-        program.donates = self._donate
         if program.keeps:
             self._give_up(calls, "It keeps a tensor that it made where no run can put one: assign it to an attribute")
             return program.run(leaves)

@@ -75,7 +75,6 @@ class Program:
         self.equations = 0
         self.runs = self.last = 0  # how often it ran, and as which of its function's calls
         self.seconds = 0.0
-        self.donates = True
         self.keeps = list(zip(left.kept, left.kept_at, strict=True))  # then it is right for this call only
         self._events, self._facts = tuple(recording.events), tuple(recording.guards)
         self._watched = tuple([one for one in recording.watched.values() if one[1]])
@@ -100,13 +99,15 @@ class Program:
         """Takes the half that computes gradients; ``used`` are the results whose gradients it needs."""
         self._halves = halves, used
 
-    def finish(self, traced: Traced) -> None:
+    def finish(self, traced: Traced, donates: bool) -> None:
         """Compiles the program, now that all inputs are known."""
         self.equations = traced.size
         self._lies = [(i, *self._lies[i]) for i in traced.order or range(len(self._lies)) if i < len(self._lies)]
         saved = set() if self._halves is None else {id(a) for a in self._halves[0].captured}
         saved = {i for i, a in enumerate(traced.captured) if id(a) in saved}
         overwritten = {id(storage) for storage, _ in self.stores_out}
+        if not donates:
+            saved = set(range(len(traced.captured)))
         owned = [one for one in self.stores if id(one[1]) in overwritten and one[0] not in saved]
         lent = [one for one in self.stores if id(one[1]) not in overwritten or one[0] in saved]
         replaced = {id(t) for t, _ in self._fresh} | {id(t) for t in self._grown}
@@ -130,8 +131,9 @@ class Program:
         if self._halves is not None:
             order = {id(traced.captured[i]): place for place, i in enumerate(kept)}
             self._residuals = [order[id(a)] for a in self._halves[0].captured]
-            owners = {id(storage): shown for _, storage, shown in lent}
-            self._saved_cells = [t for shown in owners.values() for t in shown[:1] if t._key.requires]
+            needed = {id(a) for a in self._halves[0].captured}
+            owners = [shown for i, _, shown in lent if id(traced.captured[i]) in needed]
+            self._saved_cells = [t for shown in owners for t in shown[:1] if t._key.requires]
         self._run = traced.compile(taken, kept)
         self.inputs, self.taken = len(taken) + len(kept) + len(self._given), len(taken)
         self.donated_bytes = sum([_bytes(traced.captured[i]) for i in taken])
@@ -243,7 +245,7 @@ class Program:
         The first run has copies of all: a program that fails at all mostly fails then, and must not take state with it.
         """
         copy = self.backend.namespace.asarray
-        if not self.runs or not self.donates:
+        if not self.runs:
             arrays = [storage.root for storage, _ in self._owned]
             arrays += [read(t._extra.grad) for t in self._old]  # type: ignore[union-attr, arg-type]  # see `holds`
             return [copy(a, copy=True) for a in arrays]

@@ -29,12 +29,17 @@ __all__ = ["trace"]
 
 
 def trace(
-    function: Callable[..., Any], leaves: Sequence[Any], spec: Any, backend: Backend, moving: set[tuple[int, str]]
+    function: Callable[..., Any],
+    leaves: Sequence[Any],
+    spec: Any,
+    backend: Backend,
+    moving: set[tuple[int, str]],
+    donates: bool,
 ) -> Program:
     """Returns the program of one call; everything is then as before the call. Raises what the function raises.
 
-    ``leaves`` and ``spec`` are the flattened arguments, ``moving`` the options that had better be read at each run. The
-    caller runs the program to have the call's effects.
+    ``leaves`` and ``spec`` are the flattened arguments, ``moving`` the options that had better be read at each run;
+    ``donates``: whether the program may take over memory. The caller runs the program to have the call's effects.
     """
     reach = Reach(function, leaves)
     snapshot = Snapshot(backend)
@@ -85,7 +90,7 @@ def trace(
             del entry.grown[entry.before :]
         else:
             entry.slot.put(entry.before)
-    program = _Planning(function, leaves, snapshot, recording, left, given, versions).plan(traced)
+    program = _Planning(function, leaves, snapshot, recording, left, given, versions).plan(traced, donates)
     memory = [storage_behind(leaves[i]) or leaves[i] for i in given]
     distinct = {id(leaves[i]) for i in given}
     if not program.takes(leaves) or (left.written and len({id(m) for m in memory}) < len(distinct)):
@@ -128,7 +133,7 @@ class _Planning:
         self._plan = Program(snapshot.backend, recording, left, given, versions, self._guards, on_mesh)
         self._replaced = self._slots_replaced()
 
-    def plan(self, traced: Any) -> Program:
+    def plan(self, traced: Any, donates: bool) -> Program:
         """Returns the program."""
         plan, left = self._plan, self._left
         settled: dict[int, tuple[Storage, list[Tensor]]] = {}
@@ -148,7 +153,7 @@ class _Planning:
             traced = halves.first
         self._sources(traced.captured, settled)
         self._relied_upon()
-        plan.finish(traced)
+        plan.finish(traced, donates)
         return plan
 
     # --- where a run finds its inputs --------------------------------------------------------------------------------

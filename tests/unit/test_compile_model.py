@@ -130,3 +130,12 @@ def test_an_optimized_module_is_a_veil():
     assert type(run).__name__ == "OptimizedModule"
     again = copy.deepcopy(run)
     assert torch.equal(again(torch.ones(1, 2)), run(torch.ones(1, 2)))
+
+
+def test_what_backward_does_not_need_may_be_written_in_between():
+    model = nn.Linear(2, 1)
+    out = torch.compile(model)(torch.ones(1, 2))
+    with torch.no_grad():
+        model.bias.add_(1)
+    out.sum().backward()
+    assert model.bias.grad.tolist() == [1.0]
