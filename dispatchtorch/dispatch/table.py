@@ -217,7 +217,10 @@ def with_out(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def public(*args: Any, out: Any = None, **kwargs: Any) -> Any:
-        if kwargs and ("axis" in kwargs or "keepdims" in kwargs):  # numpy's names, which torch takes too
+        if not kwargs:
+            if out is None:
+                return function(*args)
+        elif "axis" in kwargs or "keepdims" in kwargs:  # numpy's names, which torch takes too
             kwargs = {{"axis": "dim", "keepdims": "keepdim"}.get(k, k): v for k, v in kwargs.items()}
         if out is None:
             return function(*args, **kwargs)
