@@ -120,9 +120,9 @@ class Program:
         self._touched = overwritten | {id(one[1]) for one in self.stores} if self._written else overwritten
         self._supplied = [number for _, number in self.supplied]
         self._constants = [array for _, array in self.constants]
-        self._bound = [(t, storage) for _, storage, shown in self.stores for t in shown]
-        self._bound += [(t, storage) for storage, shown in self.stores_out for t in shown]
-        self._bound = list({id(t): (t, storage) for t, storage in self._bound}.values())
+        bound = [(t, storage) for _, storage, shown in self.stores for t in shown]
+        bound += [(t, storage) for storage, shown in self.stores_out for t in shown]
+        self._bound = list({id(t): (t, storage, t._key) for t, storage in bound}.values())
         self._stores_out = [(storage, [(t, extra_of(t)) for t in shown]) for storage, shown in self.stores_out]
         found: list[Any] = [*owned, *old]
         taken = [one[0] for one in found]
@@ -148,8 +148,8 @@ class Program:
 
     def holds(self) -> bool:
         """Returns whether the state is still what the program was made for."""
-        for t, storage in self._bound:
-            if t._cell is None or t._cell.storage is not storage:
+        for t, storage, key in self._bound:
+            if t._key is not key or t._cell is None or t._cell.storage is not storage:
                 return False
         for options, names, values in self._watched:
             for name, value in zip(names, values):
@@ -187,7 +187,9 @@ class Program:
                 if now is not value and now != value:
                     moved.add((id(options), name))
                     why = why or f"the optimizer's {name} was {value!r} and is {now!r}"
-        for t, storage in self._bound:
+        for t, storage, key in self._bound:
+            if not why and t._key is not key:
+                why = "a tensor requires a gradient now, or does no longer"
             if not why and (t._cell is None or t._cell.storage is not storage):
                 why = "the memory of a tensor has been replaced (.data, resize_)"
         for get, value, words in self._facts:

@@ -281,3 +281,22 @@ def test_arguments_in_memory_that_is_written_are_what_they_are_in_eager():
     assert run(state[:2], torch.zeros(2)).tolist() == [0.0, 0.0]
     assert state.tolist() == [51.0, 51.0, 50.0, 50.0]
     assert run.counts.runs == 2
+
+
+def test_a_parameter_that_is_frozen_is_left_alone():
+    model = nn.Linear(2, 1)
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+
+    @torch.compile
+    def step(x):
+        optimizer.zero_grad()
+        model(x).sum().backward()
+        optimizer.step()
+
+    step(torch.ones(1, 2))
+    model.weight.requires_grad_(False)
+    before = model.weight.tolist()
+    step(torch.ones(1, 2))
+    step(torch.ones(1, 2))
+    assert model.weight.tolist() == before
+    assert step.counts.recompiles == ["a tensor requires a gradient now, or does no longer"]
