@@ -52,7 +52,7 @@ def _joined(arrays: Sequence[Array], out: Array, lead: int) -> Array:
 @bare
 def _cat(arrays: Sequence[Array], dim: int) -> Array:
     first = arrays[0]
-    if not dim or first.size < 256 or first.ndim < 2:
+    if not dim or first.size < 1 << 13 or first.ndim < 2:
         out = np.concatenate(arrays, dim)
         return out if first.ndim < 2 or out.flags.c_contiguous else np.ascontiguousarray(out)
     shape, sizes = first.shape, 0

@@ -25,7 +25,7 @@ _BLOCK: Final = 1 << 15  # positions at a time
 _ROUNDS: Final = 12  # of rows that differ, until what is left is added one by one
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=16)
 def _starts(rows: int, width: int, step: int) -> Array:
     """Returns, for so many rows of positions, where each row starts."""
     return np.ascontiguousarray(np.broadcast_to(np.arange(rows)[:, None] * step, (rows, width)))
@@ -47,6 +47,10 @@ def _blocks(index: Array, dim: int, size: int) -> Iterator[tuple[int, slice, Arr
 
     ``index`` is taken as (outer, along ``dim``, inner), as is the array of C order that the positions are in.
     """
+    if index.size <= _BLOCK and dim == index.ndim - 1:
+        width = index.shape[dim]
+        yield 0, slice(None), np.add(index, _starts(index.size // width, width, size).reshape(index.shape))
+        return
     inner = math.prod(index.shape[dim + 1 :])
     width = index.shape[dim] * inner
     flat = index.reshape(-1, width)
