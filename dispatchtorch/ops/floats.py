@@ -63,7 +63,7 @@ def nextafter(input: Tensor, other: Tensor) -> Tensor:
 
 @pointwise(
     grad={
-        "input": lambda g, other: g * conj_of(FUNCTIONS["exp2"](other)),
+        "input": lambda g, other: g * conj_of(FUNCTIONS["pow"](2.0, other)),
         "other": lambda g, out: g * conj_of(out * math.log(2.0)),
     },
     dtype="float",

@@ -37,4 +37,4 @@ def _ldexp(xp: Any, a: Any, b: Any) -> Any:
     wide, power = (a, b) if a.dtype.itemsize > 2 else (a.astype(xp.float32), b.astype(xp.float32))
     whole = xp.isfinite(power) & (power == xp.rint(power))
     steps = xp.clip(xp.where(whole, power, xp.zeros_like(power)), -_LARGEST, _LARGEST).astype(xp.int32)
-    return xp.where(whole, xp.ldexp(wide, steps), wide * xp.exp2(power)).astype(a.dtype)
+    return xp.where(whole, xp.ldexp(wide, steps), wide * xp.power(2.0, power)).astype(a.dtype)
