@@ -132,6 +132,10 @@ class JaxBackend(Backend):
         """Returns whether it is one of JAX's errors for tracers where values are wanted."""
         return isinstance(error, (jax.errors.JAXTypeError, jax.errors.JAXIndexError))
 
+    def duplicate(self, array: Any) -> Any:
+        """Returns a copy; this way nothing is compiled for it, which ``asarray`` does for every shape."""
+        return jax.device_put(array, may_alias=False)
+
     def is_gone(self, array: Any) -> bool:
         """Returns whether the array was donated."""
         return bool(array.is_deleted())

@@ -246,11 +246,11 @@ class Program:
 
         The first run has copies of all: a program that fails at all mostly fails then, and must not take state with it.
         """
-        copy = self.backend.namespace.asarray
+        copy = self.backend.duplicate
         if not self.runs:
             arrays = [storage.root for storage, _ in self._owned]
             arrays += [read(t._extra.grad) for t in self._old]  # type: ignore[union-attr, arg-type]  # see `holds`
-            return [copy(a, copy=True) for a in arrays]
+            return [copy(a) for a in arrays]
         taken = []
         for storage, shown in self._owned:
             a = storage.root
@@ -258,12 +258,12 @@ class Program:
             for t in shown:
                 if t._a is a:
                     held += 1
-            taken.append(a if getrefcount(a) <= held else copy(a, copy=True))
+            taken.append(a if getrefcount(a) <= held else copy(a))
         for owner in self._old:
             grad = owner._extra.grad  # type: ignore[union-attr]  # see `holds`
             a = read(grad)  # type: ignore[arg-type]  # as above
             mine = grad._cell is None and getrefcount(grad) <= _ALONE and getrefcount(a) <= _ALONE  # type: ignore[union-attr]
-            taken.append(a if mine else copy(a, copy=True))
+            taken.append(a if mine else copy(a))
         return taken
 
     def _placed(self, arrays: list[Array], leaves: Sequence[Any], lent: list[Array], given: list[Array]) -> Any:

@@ -86,7 +86,7 @@ class Snapshot:
         known = self._holders.setdefault(id(array), holder)
         if known is holder:
             return
-        own = self.backend.namespace.asarray(array, copy=True)
+        own = self.backend.duplicate(array)
         self._holders[id(own)] = holder
         if storage is None:
             t._a = own

@@ -230,6 +230,10 @@ class Backend(ABC):
         """Returns whether an error says that the value of a placeholder was asked for."""
         return False
 
+    def duplicate(self, array: Array) -> Array:
+        """Returns an array with the same values in memory of its own, for a program to take over."""
+        return self.namespace.asarray(array, copy=True)
+
     def is_gone(self, array: Array) -> bool:
         """Returns whether a program has taken over an array's memory."""
         return False
