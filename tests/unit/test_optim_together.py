@@ -58,4 +58,3 @@ def test_views_see_the_step_and_saved_values_are_guarded() -> None:
     assert row.tolist() == [0.5, 0.5, 0.5]
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         saved.backward()
-
