@@ -2,37 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, Final
 
 import numpy as np
 
 from dispatchtorch.plugin import Kernel
-from dispatchtorch.plugin.numpylike.special import erf as exact_erf
 from dispatchtorch_numpy.kernels.blocks import BLOCK
-from dispatchtorch_numpy.kernels.pointwise import _bell
+from dispatchtorch_numpy.kernels.pointwise import normal_parts
 
 __all__ = ["KERNELS"]
 
 _FLOAT32: Final = np.dtype(np.float32)
-_ROOT_HALF: Final = math.sqrt(0.5)
-_BELL: Final = 1 / math.sqrt(2 * math.pi)
 
 
 def _both(a: Any, out: Any, slope: Any, s: Any) -> None:
     """Writes gelu and its slope of one block."""
-    one, half, minus, bell = (np.asarray(n, a.dtype) for n in (1, 0.5, -0.5, _BELL))
-    if a.dtype == _FLOAT32:
-        _bell(a, slope, s)
-    else:
-        slope[...] = exact_erf(np, a * _ROOT_HALF)
-    np.add(slope, one, slope)
-    np.multiply(slope, half, slope)
-    np.square(a, s)
-    np.multiply(s, minus, s)
-    np.exp(s, s)
-    np.multiply(s, bell, s)
-    np.multiply(s, a, s)
+    normal_parts(a, slope, s)
     np.multiply(slope, a, out)
     np.add(slope, s, slope)
 

@@ -16,7 +16,7 @@ from dispatchtorch_numpy.kernels.bare import bare
 from dispatchtorch_numpy.kernels.blocks import blocked, numbers, scratch_blocked
 from dispatchtorch_numpy.kernels.halves import in_float32, truncated_division
 
-__all__ = ["KERNELS"]
+__all__ = ["KERNELS", "normal_parts"]
 
 _FLOAT32: Final = np.dtype(np.float32)
 _ARRAY: Final = np.ndarray
@@ -131,20 +131,25 @@ def _bell(a: Any, out: Any, s: Any) -> None:
     np.tanh(out, out)
 
 
-def _gelu_exact_backward(g: Any, a: Any, out: Any, s: Any) -> None:
-    one, half, minus, bell = numbers(out.dtype, 1, 0.5, -0.5, _BELL)
-    if out.dtype is _FLOAT32:
-        _bell(a, out, s)
+def normal_parts(a: Any, share: Any, s: Any) -> None:
+    """Writes the share of the normal distribution below ``a`` into ``share``, ``a`` times its density into ``s``."""
+    one, half, minus, bell = numbers(a.dtype, 1, 0.5, -0.5, _BELL)
+    if a.dtype is _FLOAT32:
+        _bell(a, share, s)
     else:
-        np.multiply(a, _ROOT_HALF, out)
-        out[...] = exact_erf(np, out)
-    np.add(out, one, out)
-    np.multiply(out, half, out)
+        np.multiply(a, _ROOT_HALF, share)
+        share[...] = exact_erf(np, share)
+    np.add(share, one, share)
+    np.multiply(share, half, share)
     np.square(a, s)
     np.multiply(s, minus, s)
     np.exp(s, s)
     np.multiply(s, bell, s)
     np.multiply(s, a, s)
+
+
+def _gelu_exact_backward(g: Any, a: Any, out: Any, s: Any) -> None:
+    normal_parts(a, out, s)
     np.add(out, s, out)
     np.multiply(out, g, out)
 
