@@ -61,6 +61,7 @@ INTERNAL = {
     "_matmul_tn": lambda a, b: torch.matmul(a.mT, b),
     "_fold_tn": lambda a, b: a.reshape(-1, a.shape[-1]).mT @ b.reshape(-1, b.shape[-1]),
     "_linear": F.linear,
+    "_one_hot": torch.nn.functional.one_hot,
     "_sum_rows": lambda g: g.sum(tuple(range(g.dim() - 1))),
     "_einsum_pair": lambda x, y, first, second, output: torch.einsum(f"{first},{second}->{output}", x, y),
     "_mean_squared_error": F.mse_loss,
