@@ -133,7 +133,12 @@ class JaxBackend(Backend):
         return isinstance(error, (jax.errors.JAXTypeError, jax.errors.JAXIndexError))
 
     def duplicate(self, array: Any) -> Any:
-        """Returns a copy; this way nothing is compiled for it, which ``asarray`` does for every shape."""
+        """Returns a copy; on one device nothing is compiled for it, which ``asarray`` does for every shape.
+
+        What lies on several devices, of which others may belong to other processes, cannot be put anywhere like that.
+        """
+        if array.sharding.num_devices > 1:
+            return self.namespace.asarray(array, copy=True)
         return jax.device_put(array, may_alias=False)
 
     def is_gone(self, array: Any) -> bool:
