@@ -30,7 +30,8 @@ class Case:
 class Group:
     """Cases under one limit: the geometric mean of the ratios to torch, and the worst ratio that is allowed.
 
-    ``limits`` holds the greatest mean for each backend that is measured: ``numpy`` runs eagerly, ``jax`` compiled.
+    ``limits`` holds the greatest mean for each kind that is measured: ``numpy`` runs eagerly, ``onednn`` is numpy with
+    the plugin of that name, ``jax`` is compiled.
     """
 
     name: str

@@ -12,14 +12,16 @@ from dataclasses import dataclass
 import dispatchtorch
 from dispatchtorch.plugin import hookimpl
 from dispatchtorch.plugin.manager import manager
+from dispatchtorch_onednn.library import load
 from tests.benchmarks.case import Group
 from tests.benchmarks.groups import GROUPS
 from tests.benchmarks.ratio import Figure, measure
 from tests.benchmarks.turns import Turns, WrongValueError
 
-__all__ = ["GroupFigure", "eager_figure", "group_figures", "idle_figure", "other_library"]
+__all__ = ["KINDS", "GroupFigure", "eager_figure", "group_figures", "idle_figure", "other_library"]
 
 _EAGER = "jax"
+KINDS = ("numpy", "onednn", "jax")
 
 
 @dataclass(frozen=True)
@@ -60,16 +62,22 @@ def other_library() -> str:
     return "plain" if importlib.util.find_spec("torch") is None else "torch"
 
 
-def _backends(chosen: Iterable[str]) -> list[str]:
-    return [name for name in chosen if importlib.util.find_spec(name) is not None]
+def _is_there(kind: str) -> bool:
+    if kind != "onednn":
+        return importlib.util.find_spec(kind) is not None
+    try:
+        load()
+    except ImportError:
+        return False
+    return True
 
 
 def group_figures(
-    backends: Iterable[str] = ("numpy", "jax"), wanted: Callable[[str, str], bool] = lambda group, case: True
+    backends: Iterable[str] = KINDS, wanted: Callable[[str, str], bool] = lambda group, case: True
 ) -> list[GroupFigure]:
     """Returns the figures of all groups whose cases are wanted (by the names of group and case)."""
     found, other = [], other_library()
-    for backend in _backends(backends):
+    for backend in filter(_is_there, backends):
         chosen = [(g, [c for c in g.cases if wanted(g.name, c.name)]) for g in GROUPS if backend in g.limits]
         with Turns(backend, other) as turns:
             for group, cases in chosen:

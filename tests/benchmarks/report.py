@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tests.benchmarks.figures import GroupFigure
 from tests.benchmarks.ratio import Figure
+from tests.benchmarks.reasons import reason
 
 __all__ = ["PAGE", "page", "summary", "table"]
 
@@ -59,6 +60,20 @@ def _cases(groups: Sequence[GroupFigure]) -> str:
     return "\n\n".join(parts)
 
 
+def _reasons(groups: Sequence[GroupFigure], singles: Sequence[Figure]) -> str:
+    """Returns what is known about each figure beyond its limit, and the cases of a group that are beyond theirs."""
+    parts = []
+    for g in groups:
+        if g.reached:
+            continue
+        beyond = [f for f in g.figures if g.group.worst is not None and f.value > g.group.worst]
+        cases = ", ".join(f"{f.name} {_number(f.ratio)}" for f in sorted(beyond, key=lambda f: -f.value))
+        named = f" Beyond {_number(g.group.worst)}: {cases}." if beyond else ""
+        parts.append(f"- **{g.group.name}, {g.backend}.**{named} {reason(g.group.name, g.backend)}")
+    parts += [f"- **{f.name}.** {reason(f.name)}" for f in singles if not f.reached]
+    return "\n".join(parts) or "Everything is reached."
+
+
 def _processor() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -82,7 +97,7 @@ def page(groups: Sequence[GroupFigure], singles: Sequence[Figure]) -> str:
 What calls and training steps cost beside PyTorch, as ratios of times. Written by `python -m tests.benchmarks`: each
 library runs in a process of its own, as its user would have it, on one thread; the two take turns, their values are
 compared, and the least of many short runs counts. A group's ratio is the geometric mean of its cases. `numpy` runs
-eagerly, `jax` as a compiled step; PyTorch runs eagerly. `pytest -m bench tests/benchmarks` holds the limits.
+eagerly, `onednn` is the same with that plugin, `jax` runs as a compiled step; PyTorch runs eagerly. `pytest -m bench tests/benchmarks` holds the limits.
 
 {summary(groups)}
 
@@ -93,6 +108,10 @@ others are ratios of times.
 
 Taken on {datetime.date.today().isoformat()}, {_processor()}, {os.cpu_count()} cores, one thread; Python
 {platform.python_version()}, {versions}.
+
+## What is not reached, and why
+
+{_reasons(groups, singles)}
 
 ## Every case
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.benchmarks.figures import eager_figure, group_figures, idle_figure, other_library
+from tests.benchmarks.figures import KINDS, eager_figure, group_figures, idle_figure, other_library
 from tests.benchmarks.footprint import footprint_figures, import_figures
 from tests.benchmarks.groups import GROUPS
 
@@ -22,7 +22,7 @@ def least(take, tries=3):
     return best
 
 
-@pytest.mark.parametrize("backend", ["numpy", "jax"])
+@pytest.mark.parametrize("backend", KINDS)
 @pytest.mark.parametrize("group", GROUPS, ids=lambda group: group.name)
 def test_a_group_costs_no_more_than_its_share_of_torch(group, backend):
     if other_library() != "torch":

@@ -22,6 +22,7 @@ from tests.benchmarks.ratio import one_thread
 one_thread()
 
 KIND = sys.argv[1]
+EAGER = ("torch", "numpy", "onednn", "plain")  # kinds whose calls return when the work is done
 
 
 def library() -> Any:
@@ -31,10 +32,12 @@ def library() -> Any:
 
         torch.set_num_threads(1)
         return torch
-    os.environ["DISPATCHTORCH_BACKEND"] = KIND
+    os.environ["DISPATCHTORCH_BACKEND"] = "numpy" if KIND == "onednn" else KIND
+    if KIND == "onednn":
+        os.environ["DISPATCHTORCH_PLUGINS"] = "dispatchtorch_onednn.plugin"
     import dispatchtorch
 
-    return dispatchtorch if KIND == "numpy" else Compiling(dispatchtorch)
+    return dispatchtorch if KIND in EAGER else Compiling(dispatchtorch)
 
 
 def leaves(value: Any) -> list[Any]:
@@ -92,7 +95,7 @@ class Worker:
 
     def wait(self, value: Any) -> None:
         """Waits for a result of a library that computes asynchronously."""
-        if KIND not in ("torch", "numpy", "plain"):
+        if KIND not in EAGER:
             getattr(value, "wait_for", value.item if hasattr(value, "item") and value.numel() == 1 else lambda: None)()
 
 
@@ -100,7 +103,7 @@ def main() -> None:
     """Serves requests until the input ends."""
     with contextlib.suppress(OSError):
         os.nice(-15)
-    if KIND not in ("torch", "numpy", "plain"):  # its own threads cannot be told otherwise
+    if KIND not in EAGER:  # its own threads cannot be told otherwise
         os.sched_setaffinity(0, {os.getpid() % (os.cpu_count() or 1)})
     worker = Worker(None if KIND == "plain" else library())
     for line in sys.stdin:

@@ -9,7 +9,7 @@ from tests.benchmarks.case import Act, Group
 
 __all__ = ["LAYERS"]
 
-LAYERS = Group("conv, pool, norm", {"numpy": 1.1})
+LAYERS = Group("conv, pool, norm", {"numpy": 1.1, "onednn": 0.8})
 
 _LAYERS: dict[str, tuple[Callable[[Any], Any], tuple[int, ...]]] = {
     "conv 3x3, 3 to 16, 32x32": (lambda nn: nn.Conv2d(3, 16, 3, padding=1), (16, 3, 32, 32)),
