@@ -50,6 +50,14 @@ def _max_pool_backward(
     return flat.scatter_add(-1, indices.reshape(*lead, -1), g_out.reshape(*lead, -1)).reshape(*lead, *sizes)
 
 
+def _met(g: Tensor, indices: Tensor, sizes: Ints, dilation: Ints) -> tuple[Tensor, Tensor]:
+    """Returns cotangent and places without those of windows that step over the whole input and met nothing."""
+    if all(d <= size for size, d in zip(sizes, dilation, strict=True)):
+        return g, indices
+    last = prod(sizes) - 1
+    return g * (indices <= last), indices.clamp(max=last)
+
+
 def _max_samples(make: Maker) -> Iterator[Sample]:
     yield Sample((make(2, 3, 6, 5), (2, 2), (2, 2), (0, 0), (1, 1), False))
     yield Sample((make(1, 2, 7, 7), (3, 3), (2, 2), (1, 1), (1, 1), True))
@@ -59,7 +67,12 @@ def _max_samples(make: Maker) -> Iterator[Sample]:
 @primitive(
     grad={
         "input": lambda g, out, input_shape, kernel, stride, padding, dilation: _max_pool_backward(
-            g[0], out[1], input_shape[-len(kernel) :], kernel, stride, padding, dilation
+            *_met(g[0], out[1], input_shape[-len(kernel) :], dilation),
+            input_shape[-len(kernel) :],
+            kernel,
+            stride,
+            padding,
+            dilation,
         )
     },
     node=_named("MaxPool#DWithIndicesBackward0", 1),

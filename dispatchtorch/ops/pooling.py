@@ -99,6 +99,7 @@ def _check_windows(
         raise RuntimeError("kernel size should be greater than zero, but got " + _axes_text("k", _of_two(kernel)))
     if any(d <= 0 for d in dilation):
         raise RuntimeError("dilation should be greater than zero, but got " + _axes_text("dilation", _of_two(dilation)))
+    _check_halves(kernel, padding)
     outs = _counts(shape, kernel, stride, padding, dilation, ceil_mode)
     if name == "avg_pool3d" and any(have + 2 * p < k for have, p, k in zip(shape[-3:], padding, kernel, strict=True)):
         have = " ".join(f"{a}: {s}" for a, s in zip("THW", shape[-3:], strict=True))
@@ -110,6 +111,19 @@ def _check_windows(
         raise RuntimeError(
             f"Given input size: ({_times(full)}). Calculated output size: ({_times(got)}). Output size is too small"
         )
+
+
+def _check_halves(kernel: Ints, padding: Ints) -> None:
+    """Raises where the padding is more than half of the window without its dilation."""
+    if all(p <= k // 2 for k, p in zip(kernel, padding, strict=True)):
+        return
+    if len(kernel) == 3:
+        (kt, kh, kw), (pt, ph, pw) = kernel, padding
+        got = f"kT: {kt} kW: {kw} kH: {kh} padT: {pt} padW: {pw} padH: {ph}"
+    else:
+        (kh, kw), (ph, pw) = _of_two(kernel), (0, *padding)[-2:]
+        got = f"padW = {pw}, padH = {ph}, kW = {kw}, kH = {kh}"
+    raise RuntimeError(f"pad should be smaller than or equal to half of kernel size, but got {got}")
 
 
 def _of_two(values: Ints) -> Ints:

@@ -97,7 +97,8 @@ def page(groups: Sequence[GroupFigure], singles: Sequence[Figure]) -> str:
 What calls and training steps cost beside PyTorch, as ratios of times. Written by `python -m tests.benchmarks`: each
 library runs in a process of its own, as its user would have it, on one thread; the two take turns, their values are
 compared, and the least of many short runs counts. A group's ratio is the geometric mean of its cases. `numpy` runs
-eagerly, `onednn` is the same with that plugin, `jax` runs as a compiled step; PyTorch runs eagerly. `pytest -m bench tests/benchmarks` holds the limits.
+eagerly, `onednn` is the same with that plugin, `jax` runs as a compiled step; PyTorch runs eagerly.
+`pytest -m bench tests/benchmarks` holds the limits.
 
 {summary(groups)}
 

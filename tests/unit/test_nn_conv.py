@@ -116,3 +116,25 @@ def test_second_derivative_of_a_complex_convolution():
     w = torch.randn(2, 2, 2, dtype=torch.complex128, requires_grad=True)
     for function in (torch.nn.functional.conv1d, torch.nn.functional.conv_transpose1d):
         assert torch.autograd.gradgradcheck(function, (x, w))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.int32])
+def test_windows_that_step_over_the_whole_input_give_the_lowest_number_and_no_gradient(dtype):
+    x = torch.tensor([[[[3, 1], [2, 4]]] * 2]).to(dtype)
+    out, places = F.max_pool2d(x, 2, 1, 1, 3, return_indices=True)
+    lowest = -torch.inf if dtype.is_floating_point else torch.iinfo(dtype).min
+    assert out.flatten().tolist() == [lowest] * 2
+    assert places.flatten().tolist() == [6, 6]  # torch's places, beyond the input
+    if dtype.is_floating_point:
+        x.requires_grad_()
+        F.max_pool2d(x, 2, 1, 1, 3).sum().backward()
+        assert x.grad.count_nonzero() == 0
+
+
+def test_padding_is_at_most_half_of_the_window_without_its_dilation():
+    with pytest.raises(RuntimeError, match="half of kernel size, but got padW = 2, padH = 2, kW = 3, kH = 3"):
+        F.max_pool2d(torch.zeros(1, 1, 8, 8), 3, 1, 2, 3)
+    with pytest.raises(RuntimeError, match="got padW = 2, padH = 0, kW = 3, kH = 1"):
+        F.max_pool1d(torch.zeros(1, 1, 8), 3, 1, 2, 3, return_indices=True)
+    with pytest.raises(RuntimeError, match="got kT: 3 kW: 3 kH: 3 padT: 2 padW: 2 padH: 2"):
+        F.max_pool3d(torch.zeros(1, 1, 8, 8, 8), 3, 1, 2, 3)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from dispatchtorch.plugin.numpylike import kernel
@@ -20,11 +21,11 @@ Places = list[list[int]]  # for each place in the window, for each window: a pla
 
 
 def _windows(size: int, kernel: int, stride: int, padding: int, dilation: int, ceil_mode: bool) -> Places:
-    """Returns where windows of one size look, kept inside the input."""
+    """Returns where windows of one size look, kept inside the input; at 0 where there is nothing of it in a window."""
     found: Places = [[] for _ in range(kernel)]
     for o in range(window_count(size, kernel, stride, padding, dilation, ceil_mode)):
         places = [o * stride - padding + i * dilation for i in range(kernel)]
-        inside = [p for p in places if 0 <= p < size]
+        inside = [p for p in places if 0 <= p < size] or [0]
         for i, p in enumerate(places):
             found[i].append(inside[0] if p < 0 else inside[-1] if p >= size else p)
     return found
@@ -74,11 +75,24 @@ def _max_pool(
     xp: Any, input: Any, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints, ceil_mode: bool
 ) -> tuple[Any, Any]:
     sizes = input.shape[-len(kernel) :]
-    where = [
-        _windows(size, k, s, p, d, ceil_mode)
-        for size, k, s, p, d in zip(sizes, kernel, stride, padding, dilation, strict=True)
-    ]
-    return _largest(xp, input, where)
+    axes = list(zip(sizes, kernel, stride, padding, dilation, strict=True))
+    best, at = _largest(xp, input, [_windows(*axis, ceil_mode) for axis in axes])
+    if all(d <= size for size, d in zip(sizes, dilation, strict=True)):
+        return best, at
+    return _none_inside(xp, best, at, axes)
+
+
+def _none_inside(xp: Any, best: Any, at: Any, axes: Sequence[tuple[int, ...]]) -> tuple[Any, Any]:
+    """Returns the result with the windows that step over the whole input: the lowest number there is, and torch's
+    place for it, which is none of the input's."""
+    empty: Any = xp.zeros((), dtype=bool)
+    flat: Any = xp.zeros((), dtype=xp.int64)
+    for (size, k, s, p, d), count in zip(axes, best.shape[-len(axes) :], strict=True):
+        starts = [next((x for x in range(o * s - p, o * s - p + k * d, d) if x >= 0), 0) for o in range(count)]
+        empty = empty[..., None] | xp.asarray([start >= size for start in starts])
+        flat = flat[..., None] * size + xp.asarray(starts, dtype=xp.int64)
+    lowest = -xp.inf if best.dtype.kind not in "iu" else xp.iinfo(best.dtype).min
+    return xp.where(empty, xp.asarray(lowest, dtype=best.dtype), best), xp.where(empty, flat, at)
 
 
 @kernel
