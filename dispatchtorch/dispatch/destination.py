@@ -11,15 +11,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal, NamedTuple
 
 from dispatchtorch._base.dtypes import COMPLEX, FLOATING, DType
-from dispatchtorch.dispatch.inplace import OVERLAP, can_cast, write_raw
+from dispatchtorch.dispatch.inplace import can_cast, write_raw
 from dispatchtorch.dispatch.modes import modes
+from dispatchtorch.dispatch.overlap import Inputs, require_apart, require_distinct
 from dispatchtorch.tensor.key import Key
-from dispatchtorch.tensor.lens import has_internal_overlap, is_non_overlapping_and_dense, span
-from dispatchtorch.tensor.tensor import Tensor, lens_of, read
+from dispatchtorch.tensor.tensor import Tensor, read
 
 __all__ = [
     "RULES",
-    "SHARED",
     "Rule",
     "a_complex",
     "a_floating",
@@ -27,13 +26,8 @@ __all__ = [
     "exact",
     "fill",
     "fitted",
-    "shared_memory",
 ]
 
-SHARED: Final = (
-    "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory "
-    "location. Please clone() the tensor before performing the operation."
-)
 _CAST: Final = "result type {wanted} can't be cast to the desired output type {given}"
 _RESIZED: Final = (
     "An output with one or more elements was resized since it had shape {given_shape}, which does not match the "
@@ -68,17 +62,17 @@ class Rule(NamedTuple):
     """What an op asks of ``out=``; the defaults are what nearly all ask.
 
     ``sentence``, one or one an output, has the slots ``wanted`` and ``given`` (names as in ``FloatTensor``) and
-    ``wanted_native`` and ``given_native`` (names of C++). ``inputs``: whether inputs may share memory with an output:
-    "same" only as the very same elements, "apart" never, "any" as they like. ``inside``: whether elements of an output
-    that share memory are refused. ``warning``: what is said of resizing, and ``quiet_scalar``: nothing where no input
-    has a dimension. ``by_count``: a shape is right if it has the right number of elements. ``computed``: the output's
-    dtype is the one to compute in: "always", or "castable" where the input can be cast to it.
+    ``wanted_native`` and ``given_native`` (names of C++). ``inputs``: whether inputs may share memory with an output.
+    ``inside``: whether elements of an output that share memory are refused. ``warning``: what is said of resizing, and
+    ``quiet_scalar``: nothing where no input has a dimension. ``by_count``: a shape is right if it has the right number
+    of elements. ``computed``: the output's dtype is the one to compute in: "always", or "castable" where the input can
+    be cast to it.
     """
 
     takes: Callable[[DType, DType], bool] = can_cast
     sentence: str | tuple[str, ...] = _CAST
     error: type[Exception] = RuntimeError
-    inputs: Literal["same", "apart", "any"] = "same"
+    inputs: Inputs = "same"
     inside: bool = True
     warning: str = _RESIZED
     quiet_scalar: bool = False
@@ -147,13 +141,11 @@ def _check(
     apart = rule.inputs == "apart"
     if not apart and tuple(shape) != tuple(out._a.shape):
         return  # it is resized, into memory of its own
-    if rule.inside and has_internal_overlap(lens_of(out)):
-        raise RuntimeError(OVERLAP)
+    if rule.inside:
+        require_distinct(out)
     if rule.inputs != "any":
         for t in _tensors(inputs):
-            found = shared_memory(out, t)
-            if found == "partial" or (found and apart):
-                raise RuntimeError(SHARED)
+            require_apart(out, t, rule.inputs)
 
 
 def _resize(rule: Rule, wanted: tuple[int, ...], out: Tensor, inputs: Iterable[Any]) -> None:
@@ -187,23 +179,3 @@ def _tensors(values: Iterable[Any]) -> Iterator[Tensor]:
             yield value
         elif isinstance(value, (list, tuple)):
             yield from _tensors(value)
-
-
-def shared_memory(a: Tensor, b: Tensor) -> Literal["", "partial", "full"]:
-    """Returns how two tensors share memory, as far as torch looks: views with gaps count as apart."""
-    if a is b:
-        return "full"
-    one, other = a._cell, b._cell
-    if one is None or other is None or not a._a.size or not b._a.size:
-        return ""
-    if one is not other and (one.storage is None or one.storage is not other.storage):
-        return ""
-    first, second = lens_of(a), lens_of(b)
-    if not (is_non_overlapping_and_dense(first) and is_non_overlapping_and_dense(second)):
-        return ""
-    sizes = a._key.dtype.itemsize, b._key.dtype.itemsize
-    begin, end = first.offset * sizes[0], span(first) * sizes[0]
-    start, stop = second.offset * sizes[1], span(second) * sizes[1]
-    if begin == start and end == stop:
-        return "full" if first.strides == second.strides else "partial"
-    return "partial" if begin < stop and start < end else ""

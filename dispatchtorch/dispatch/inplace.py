@@ -10,6 +10,7 @@ from dispatchtorch.dispatch.general import raw_result
 from dispatchtorch.dispatch.lifting import lifted_beside
 from dispatchtorch.dispatch.modes import modes
 from dispatchtorch.dispatch.op import TENSOR, Op
+from dispatchtorch.dispatch.overlap import require_apart, require_distinct
 from dispatchtorch.dispatch.overriding import dispatch, overloaded_args, public_function, state
 from dispatchtorch.dispatch.promotion import MixedBackendsError, widens
 from dispatchtorch.dispatch.record import check_inplace, keep_out, make_node, rebase, refresh, requires
@@ -17,16 +18,10 @@ from dispatchtorch.dispatch.resolve import kernel_for
 from dispatchtorch.dispatch.sparse import SparseMet, redirect_write
 from dispatchtorch.plugin.backend import KernelCall
 from dispatchtorch.tensor.key import Key
-from dispatchtorch.tensor.lens import has_internal_overlap
 from dispatchtorch.tensor.storage import Cell
-from dispatchtorch.tensor.tensor import Parameter, Tensor, cell_of, lens_of, read, wrap, write
+from dispatchtorch.tensor.tensor import Parameter, Tensor, cell_of, read, wrap, write
 
 __all__ = ["can_cast", "inplace", "make_inplace", "require_castable", "require_shape", "write_raw"]
-
-OVERLAP = (
-    "unsupported operation: more than one element of the written-to tensor refers to a single memory location. Please "
-    "clone() the tensor before performing the operation."
-)
 
 
 def can_cast(source: DType, target: DType) -> bool:
@@ -57,8 +52,13 @@ def make_inplace(op: Op) -> Callable[..., Any]:
 
     def written(input: Tensor, other: Any) -> Tensor:
         kind = type(other)
-        is_tensor = kind is Tensor or kind is Parameter
-        pair = (input._key, other._key if is_tensor else kind)
+        if kind is Tensor or kind is Parameter:
+            pair, given = (input._key, other._key), other._a
+            cell = other._cell
+            if cell is not None and cell.storage is not None and other is not input:
+                require_apart(input, other, op.inputs)
+        else:
+            pair, given = (input._key, kind), other
         kernel = plans.get(pair)
         if kernel is None:
             kernel = plans[pair] = _fast_kernel(op, pair)
@@ -66,7 +66,7 @@ def make_inplace(op: Op) -> Callable[..., Any]:
             return inplace(op, (input, other))
         a = input._a
         try:
-            kernel(a, other._a if is_tensor else other, a)
+            kernel(a, given, a)
         except (ValueError, RuntimeWarning, OverflowError, TypeError):
             return inplace(op, (input, other))
         cell = input._cell
@@ -137,8 +137,11 @@ def inplace(op: Op, args: Sequence[Any]) -> Tensor:
             refresh(value)
     differentiable = requires(args, op.kinds) and bool(op.rules)
     check_inplace(t, differentiable or t._key.requires)
-    if op.name != "_fill" and has_internal_overlap(lens_of(t)):  # one number everywhere is the same for every order
-        raise RuntimeError(OVERLAP)
+    if op.name != "_fill":  # one number everywhere is the same for every order
+        require_distinct(t)
+    for value in args[1:]:
+        if isinstance(value, Tensor) and (value is t or value._cell is not None):
+            require_apart(t, value, op.inputs)
     try:
         raw, _, result = raw_result(op, args)
     except MixedBackendsError:

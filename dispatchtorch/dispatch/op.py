@@ -14,6 +14,7 @@ from typing import Any, Final, TypeAlias
 
 from dispatchtorch.dispatch.deriving import make_derive
 from dispatchtorch.dispatch.node import Node
+from dispatchtorch.dispatch.overlap import Inputs
 from dispatchtorch.tensor.tensor import Tensor
 
 __all__ = ["DTYPE", "LIST", "NUMBER", "STATIC", "TABLE", "TENSOR", "MaskTensor", "Op", "Rule"]
@@ -95,10 +96,12 @@ class Op:
         check: Callable[[Sequence[Any], Any], None] | None = None,
         wide: bool = False,
         partial: bool = False,
+        inputs: Inputs = "same",
     ) -> None:
         self.name = body.__name__
         self.doc = body.__doc__ or ""
         self.body = body
+        self.inputs: Inputs = inputs  # whether what is read may share memory with what is written in place
         self.partial = partial  # a derivative gets None for an output that no gradient reached
         self.wide = wide  # beside a Python number, half precision is computed in float32, the number not rounded first
         self.decomposed = decomposed

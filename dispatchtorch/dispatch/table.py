@@ -15,6 +15,7 @@ from dispatchtorch.dispatch.destination import arguments_for, fill
 from dispatchtorch.dispatch.inplace import make_inplace, require_castable, require_shape
 from dispatchtorch.dispatch.node import Node
 from dispatchtorch.dispatch.op import TABLE, Op
+from dispatchtorch.dispatch.overlap import Inputs
 from dispatchtorch.dispatch.plans import make_entry
 from dispatchtorch.dispatch.views import make_view
 from dispatchtorch.plugin.manager import when_plugins_change
@@ -78,6 +79,7 @@ def _op(body: Callable[..., Any], pointwise: bool, **facts: Any) -> Op:
         check=facts.get("check"),
         wide=facts.get("wide", False),
         partial=facts.get("partial", False),
+        inputs=facts.get("inputs", "same"),
     )
 
 
@@ -93,16 +95,19 @@ def pointwise(
     samples: Callable[..., Any] | None = None,
     check: Callable[[Sequence[Any], DType], None] | None = None,
     wide: bool = False,
+    inputs: Inputs = "same",
 ) -> Callable[[F], F]:
     """Declares an elementwise op: promotion, broadcasting, ``op_`` and ``out=`` follow.
 
     ``dtype``: "same" (the promoted one), "float" (integers become the default float), "bool", "real".
     ``check(keys, common_dtype)`` raises for dtypes that the op refuses; it runs once a plan, not once a call.
     ``wide``: half precision beside a Python number is computed in float32.
+    ``inputs``: whether what ``op_`` reads may share memory with what it writes.
     """
 
     def declare(body: F) -> F:
-        op = _op(body, True, grad=grad, dtype=dtype, kernel=kernel, node=node, samples=samples, check=check, wide=wide)
+        facts = {"grad": grad, "dtype": dtype, "kernel": kernel, "node": node, "samples": samples, "check": check}
+        op = _op(body, True, **facts, wide=wide, inputs=inputs)
         entry = make_entry(op)
         _register(op, entry)
         written = make_inplace(op) if inplace else None
@@ -129,16 +134,19 @@ def primitive(
     check: Callable[..., None] | None = None,
     samples: Callable[..., Any] | None = None,
     partial: bool = False,
+    inputs: Inputs = "any",
 ) -> Callable[[F], F]:
     """Declares an op with a kernel over arguments that are already normalised; a body is its decomposition.
 
     ``partial``: of several outputs, those that no gradient reached have None in the derivative's ``g``, not zeros.
     ``check``, for tensors of one dtype, which is the result's too: raises torch's error, called with all arguments.
     It is asked once for a combination of dtypes, and whenever the kernel refuses.
+    ``inputs``: whether what ``op_`` reads may share memory with what it writes.
     """
 
     def declare(body: F) -> F:
-        op = _op(body, False, grad=grad, kernel=kernel, node=node, samples=samples, partial=partial)
+        facts = {"grad": grad, "kernel": kernel, "node": node, "samples": samples}
+        op = _op(body, False, **facts, partial=partial, inputs=inputs)
         op.refuse = check
         entry = make_entry(op)
         _register(op, entry)

@@ -221,6 +221,7 @@ def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, a
     },
     node="AddrBackward0",
     inplace=True,
+    inputs="same",
 )
 def _addr(input: Tensor, vec1: Tensor, vec2: Tensor, beta: Number, alpha: Number) -> Tensor:
     """Returns ``beta * input + alpha * outer(vec1, vec2)``."""

@@ -17,6 +17,7 @@ from dispatchtorch._base.dtypes import (
     uint8,
 )
 from dispatchtorch.dispatch.op import MaskTensor
+from dispatchtorch.dispatch.overlap import require_apart
 from dispatchtorch.dispatch.table import FUNCTIONS, METHODS, composite, pointwise
 from dispatchtorch.ops.compare import ne
 from dispatchtorch.ops.pointwise import Number, Operand
@@ -106,6 +107,7 @@ def _masked_fill(input: Tensor, mask: MaskTensor, value: Number) -> Tensor:
         "value": lambda g, mask: _where(mask, g, 0.0).sum(),
     },
     node="MaskedFillBackward1",
+    inputs="any",  # the value may be one of those that it replaces
 )
 def _masked_fill_tensor(input: Tensor, mask: MaskTensor, value: Tensor) -> Tensor:
     """Returns ``input`` with a 0-dimensional value where the mask holds."""
@@ -153,6 +155,8 @@ def _fill(masked: bool, input: Tensor, mask: Tensor, value: Operand) -> Tensor:
         if value._key.dtype.category == COMPLEX and dtype.category < COMPLEX and complex(value.item()).imag:
             raise RuntimeError(f"value cannot be converted to type {_CTYPE[dtype.name]} without overflow")
         value = value.to(dtype)
+    if masked:
+        require_apart(input, mask, "same")
     return (_masked_fill_tensor.inplace if masked else _masked_fill_tensor)(input, mask, value)  # type: ignore[attr-defined]  # derived
 
 

@@ -48,7 +48,9 @@ def _clone(input: Tensor) -> Tensor:
     ...
 
 
-@primitive(grad={"source": lambda g, source_dtype: g.to(source_dtype)}, node="CopyBackwards", inplace=True)
+@primitive(
+    grad={"source": lambda g, source_dtype: g.to(source_dtype)}, node="CopyBackwards", inplace=True, inputs="same"
+)
 def _copy(input: Tensor, source: Tensor) -> Tensor:
     """Returns ``source`` in the shape and dtype of ``input``."""
     ...
@@ -185,7 +187,7 @@ def fill_(self: Tensor, value: Tensor | Number) -> Tensor:
             raise RuntimeError(
                 f"fill_ only supports 0-dimension value tensor but got tensor with {len(value._a.shape)} dimensions."
             )
-        return copy_(self, value)
+        return copy_(self, value if value._cell is None else _clone(value))  # it may be one of those that it replaces
     if isinstance(value, complex) and self._key.dtype.category <= FLOATING:
         raise RuntimeError(f"value cannot be converted to type {_scalar_name(self._key.dtype)} without overflow")
     if self._key.dtype.category == 1 and isinstance(value, float):

@@ -58,12 +58,13 @@ _declare(Rule(inputs="any", inside=False), "std var nanmean")
 
 _declare(
     Rule(exact, _EXACT),
-    "addmm addmv baddbmm lu_unpack max min softmax aminmax avg_pool2d avg_pool3d topk mm argsort "
-    "index_copy index_add index_reduce sort scatter scatter_add scatter_reduce msort renorm tril triu log_softmax "
+    "addmm addmv baddbmm lu_unpack max min aminmax avg_pool2d avg_pool3d topk mm argsort "
+    "index_copy index_add index_reduce sort scatter scatter_add scatter_reduce msort renorm tril triu "
     "linalg_det linalg_slogdet isin",
 )
 _declare(
     Rule(exact, _EXACT, inputs="any"),
+    "softmax log_softmax "
     "diagonal_copy alias_copy as_strided_copy view_copy permute_copy split_with_sizes_copy split_copy slice_copy "
     "slice_scatter select_scatter diagonal_scatter unbind_copy unfold_copy squeeze_copy unsqueeze_copy transpose_copy "
     "t_copy select_copy detach_copy qr triangular_solve svd lu_solve "
@@ -308,7 +309,7 @@ for _name in ("hfft", "irfft"):
 
 for _name in ("cumsum", "cumprod"):
     RULES[_name] = Rule(exact, _EXACT, computed="always")
-_declare(Rule(_anything, computed="always"), "sum prod")
+_declare(Rule(_anything, inputs="any", computed="always"), "sum prod")
 _declare(Rule(can_cast, inputs="any", computed="castable"), "mean")
 _declare(
     Rule(

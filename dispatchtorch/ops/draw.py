@@ -14,9 +14,9 @@ from dispatchtorch._base.dtypes import FLOATING, DType
 from dispatchtorch.batching.levels import LEVELS
 from dispatchtorch.batching.randomness import check_randomness, drawn, drawn_over
 from dispatchtorch.dispatch.destination import fitted
-from dispatchtorch.dispatch.inplace import OVERLAP
 from dispatchtorch.dispatch.modes import modes
 from dispatchtorch.dispatch.op import Op
+from dispatchtorch.dispatch.overlap import require_apart, require_distinct
 from dispatchtorch.dispatch.record import check_inplace, make_node, rebase, record
 from dispatchtorch.dispatch.table import METHODS
 from dispatchtorch.dispatch.tracing import drawn_on_host
@@ -24,7 +24,7 @@ from dispatchtorch.random import streams
 from dispatchtorch.random.engine import Engine
 from dispatchtorch.random.generator import Generator, default_generator
 from dispatchtorch.tensor.key import Key
-from dispatchtorch.tensor.lens import Lens, contiguous_strides, has_internal_overlap, is_contiguous
+from dispatchtorch.tensor.lens import Lens, contiguous_strides, is_contiguous
 from dispatchtorch.tensor.lens import is_non_overlapping_and_dense as is_dense
 from dispatchtorch.tensor.tensor import Tensor, cell_of, lens_of, view_of, wrap, write
 
@@ -158,8 +158,10 @@ def fill(t: Tensor, op: Op | None, draw: Draw, *others: Any) -> Tensor:
     key = t._key
     check_inplace(t, key.requires or any(isinstance(o, Tensor) and o._key.requires for o in others))
     lens = lens_of(t)
-    if has_internal_overlap(lens):
-        raise RuntimeError(OVERLAP)
+    require_distinct(t)
+    for other in others:
+        if isinstance(other, Tensor):
+            require_apart(t, other, "same")
     shape = lens.shape
     value = drawn_over(t, lambda s: draw(s, True))
 

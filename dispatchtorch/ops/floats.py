@@ -68,6 +68,7 @@ def nextafter(input: Tensor, other: Tensor) -> Tensor:
     },
     dtype="float",
     node="LdexpBackward0",
+    inputs="any",
 )
 def _ldexp(input: Tensor, other: Tensor) -> Tensor:
     """Returns ``input * 2 ** other``, exact for whole powers."""

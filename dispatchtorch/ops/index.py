@@ -14,6 +14,7 @@ from dispatchtorch._base.host import np
 from dispatchtorch.batching.errors import MASK, DynamicShapeError
 from dispatchtorch.dispatch.destination import fill
 from dispatchtorch.dispatch.modes import modes
+from dispatchtorch.dispatch.overlap import require_apart
 from dispatchtorch.dispatch.record import requires
 from dispatchtorch.dispatch.table import FUNCTIONS, METHODS, composite, primitive
 from dispatchtorch.ops.samples import Maker, Sample
@@ -212,6 +213,10 @@ def indexed_shape(shape: Ints, indices: Sequence[Tensor], dims: Ints) -> Ints:
 
 def put_by(t: Tensor, spec: dict[int, Tensor], values: Tensor, accumulate: bool = False) -> None:
     """Writes or adds ``values``, broadcast, at index tensors given by dimension."""
+    for given in (*spec.values(), values):
+        if given is t or given._cell is not None:
+            _require_apart(t, spec, values)
+            break
     indices, dims = _resolved(t, spec)
     _check_put(t, indices, dims, values)
     plain = not modes.grad or not requires((t, values), (0, 0))
@@ -223,6 +228,16 @@ def put_by(t: Tensor, spec: dict[int, Tensor], values: Tensor, accumulate: bool 
         cell_of(t).version += 1
         return
     _index_put.inplace(t, indices, values, dims, accumulate)  # type: ignore[attr-defined]  # derived by the decorator
+
+
+def _require_apart(t: Tensor, spec: dict[int, Tensor], values: Tensor) -> None:
+    """Raises torch's error where indices or values share memory with ``t``; one number at a mask is looked at first."""
+    kinds = [index._key.dtype.name for index in spec.values()]
+    single = kinds in (["bool"], ["uint8"]) and values._a.size == 1
+    for given in spec.values():
+        require_apart(t, given, "same" if single else "apart")
+    if not single:
+        require_apart(t, values, "apart")
 
 
 def _writable(t: Tensor) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from dispatchtorch._base.dtypes import BOOL, COMPLEX, FLOATING, INTEGRAL, DType
+from dispatchtorch.dispatch.overlap import require_apart
 from dispatchtorch.dispatch.plans import make_operator
 from dispatchtorch.dispatch.table import FUNCTIONS, METHODS, composite, pointwise
 from dispatchtorch.ops import refusals
@@ -93,9 +94,16 @@ def _is_one(alpha: Number) -> bool:
     return alpha == 1 and type(alpha) is int
 
 
+def _require_apart(input: Tensor, other: Operand) -> None:
+    if isinstance(other, Tensor) and other._cell is not None:
+        require_apart(input, other, "same")
+
+
 def add_(input: Tensor, other: Operand, *, alpha: Number = 1) -> Tensor:
     """Adds ``alpha * other`` in place."""
-    other = other if _is_one(alpha) else _scaled(other, alpha, input, other)
+    if not _is_one(alpha):
+        _require_apart(input, other)
+        other = _scaled(other, alpha, input, other)
     return _add.inplace(input, other)  # type: ignore[attr-defined, no-any-return]  # derived by the decorator
 
 
@@ -111,7 +119,9 @@ def add(input: Operand, other: Operand, *, alpha: Number = 1) -> Tensor:
 
 def sub_(input: Tensor, other: Operand, *, alpha: Number = 1) -> Tensor:
     """Subtracts ``alpha * other`` in place."""
-    other = other if _is_one(alpha) else _scaled(other, alpha, input, other)
+    if not _is_one(alpha):
+        _require_apart(input, other)
+        other = _scaled(other, alpha, input, other)
     return _sub.inplace(input, other)  # type: ignore[attr-defined, no-any-return]  # derived by the decorator
 
 

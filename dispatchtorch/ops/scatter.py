@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from dispatchtorch._base.dtypes import BOOL, COMPLEX
+from dispatchtorch.dispatch.overlap import require_apart
 from dispatchtorch.dispatch.table import FUNCTIONS, METHODS, composite, primitive
 from dispatchtorch.ops.index import BOUNDS, int_index, within
 from dispatchtorch.ops.samples import Maker, Sample
@@ -38,6 +39,7 @@ def _select(g: Tensor, dim: int, index: Tensor) -> Tensor:
     },
     node="ScatterBackward0",
     inplace=True,
+    inputs="apart",
 )
 def _scatter(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     """Returns ``input`` with ``src`` written."""
@@ -48,6 +50,7 @@ def _scatter(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     grad={"input": lambda g, dim, index: _scatter_value(g, dim, index, 0.0, "set")},
     node="ScatterBackward1",
     inplace=True,
+    inputs="apart",
 )
 def _scatter_value(input: Tensor, dim: int, index: Tensor, value: Number, mode: str) -> Tensor:
     """Returns ``input`` with one number combined."""
@@ -58,6 +61,7 @@ def _scatter_value(input: Tensor, dim: int, index: Tensor, value: Number, mode: 
     grad={"input": lambda g: g, "src": lambda g, dim, index: _gather(g, dim, index)},
     node="ScatterAddBackward0",
     inplace=True,
+    inputs="apart",
 )
 def _scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     """Returns ``input`` with ``src`` added."""
@@ -72,6 +76,7 @@ def _scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     },
     node="ScatterReduceBackward0",
     inplace=True,
+    inputs="apart",
 )
 def _scatter_reduce(input: Tensor, dim: int, index: Tensor, src: Tensor, mode: str, include_self: bool) -> Tensor:
     """Returns ``input`` with ``src`` combined by ``mode``: sum, prod, mean, amax, amin."""
@@ -265,6 +270,7 @@ def scatter_reduce(
     grad={"input": lambda g: g, "source": lambda g, dim, index: _select(g, dim, index)},
     node="IndexAddBackward0",
     inplace=True,
+    inputs="apart",
 )
 def _index_add(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
     """Returns ``input`` with slices of ``source`` added."""
@@ -278,6 +284,7 @@ def _index_add(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor
     },
     node="IndexCopyBackward0",
     inplace=True,
+    inputs="apart",
 )
 def _index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
     """Returns ``input`` with slices of ``source`` written."""
@@ -285,7 +292,10 @@ def _index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tenso
 
 
 @primitive(
-    grad={"input": lambda g, dim, index: _index_fill(g, dim, index, 0.0)}, node="IndexFillBackward0", inplace=True
+    grad={"input": lambda g, dim, index: _index_fill(g, dim, index, 0.0)},
+    node="IndexFillBackward0",
+    inplace=True,
+    inputs="apart",
 )
 def _index_fill(input: Tensor, dim: int, index: Tensor, value: Number) -> Tensor:
     """Returns ``input`` with slices full of one number."""
@@ -408,6 +418,8 @@ def put_(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False)
             "put_(): Expected source and index to have the same number of elements, but got source.numel() = "
             f"{source._a.size}, index.numel() = {index._a.size}"
         )
+    for given in (index, source):
+        require_apart(input, given, "apart")
     result = FUNCTIONS["put"](input, index, source, accumulate)
     return METHODS["copy_"](input, result)  # type: ignore[no-any-return]  # an entry of the table
 

@@ -290,6 +290,8 @@ def _set_basic(v: Tensor, value: Any) -> None:
         lead = 0
         while len(have) - lead > len(shape) and have[lead] == 1:
             lead += 1
+        if value._a.size == 1 and value._cell is not None:
+            value = METHODS["clone"](value)  # it may be one of those that it replaces
         value = expand(reshape(value, have[lead:]) if lead else value, shape)
     METHODS["copy_"](v, value)
 
