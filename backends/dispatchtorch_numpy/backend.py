@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import warnings
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final, Literal
@@ -76,6 +77,11 @@ class NumpyBackend(Backend):
     def quiet(self, kernel: Kernel) -> Kernel:
         """Returns the kernel without a word about what numpy calls floating-point errors."""
         return silent(kernel)
+
+    def set_threads(self, count: int) -> None:
+        """Holds BLAS to so many threads."""
+        threadpoolctl = importlib.import_module("threadpoolctl")  # not before somebody asks
+        threadpoolctl.threadpool_limits(count, user_api="blas")
 
     def number(self, value: Any, dtype: str) -> Any:
         """Returns a 0-d array: a ufunc spends as long on a Python float as on the rest of a small call."""

@@ -106,6 +106,22 @@ def flag(variable: str, default: bool = False, environ: Mapping[str, str] | None
     raise ConfigError(variable, value, "one of 1, true, yes, on, 0, false, no, off")
 
 
+def threads(environ: Mapping[str, str] | None = None) -> int | None:
+    """Returns how many threads ``OMP_NUM_THREADS`` or ``MKL_NUM_THREADS`` allow; None where they say nothing.
+
+    They are other libraries' variables, so what makes no sense is passed over.
+
+    >>> threads({"OMP_NUM_THREADS": "4,2"})
+    4
+    """
+    env = os.environ if environ is None else environ
+    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        first = env.get(variable, "").partition(",")[0].strip()
+        if first.isdecimal() and int(first) > 0:
+            return int(first)
+    return None
+
+
 def cache_home(environ: Mapping[str, str] | None = None) -> str:
     """Returns torch's folder of the user's cache: ``TORCH_HOME``, or ``torch`` in ``XDG_CACHE_HOME`` or ``~/.cache``.
 

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Callable
 from typing import Any, Final, Literal
+
+from dispatchtorch._base import config
 
 __all__ = [
     "are_deterministic_algorithms_enabled",
@@ -24,6 +27,7 @@ __all__ = [
     "set_num_threads",
     "set_warn_always",
     "use_deterministic_algorithms",
+    "when_threads_change",
 ]
 
 Precision = Literal["highest", "high", "medium"]
@@ -98,14 +102,27 @@ def _threads(name: str, value: Any) -> int:
     return value
 
 
+_listeners: Final[list[Callable[[int], None]]] = []
+
+
+def when_threads_change(callback: Callable[[int], None]) -> None:
+    """Calls ``callback`` with the number whenever another one is set."""
+    _listeners.append(callback)
+
+
 def set_num_threads(int: int) -> None:
-    """Keeps the number that `get_num_threads` tells; how many threads run is up to the backend's library."""
+    """Sets how many threads a call may use; backends' libraries are told, those loaded later too.
+
+    NumPy's products heed it, other calls of NumPy run in the thread that makes them. JAX decides when it starts.
+    """
     STATE.threads = _threads("set_num_threads", int)
+    for callback in _listeners:
+        callback(STATE.threads)
 
 
 def get_num_threads() -> int:
-    """Returns the number set, or that of the cores this process may use."""
-    return STATE.threads or _cores()
+    """Returns the number set, or what ``OMP_NUM_THREADS`` allows, or the number of cores this process may use."""
+    return STATE.threads or config.threads() or _cores()
 
 
 def set_num_interop_threads(int: int) -> None:

@@ -165,6 +165,9 @@ class Backend(ABC):
         """Returns how many devices of the first type there are."""
         return 1
 
+    def set_threads(self, count: int) -> None:
+        """Lets a call use so many threads; does nothing where the library has no such setting."""
+
     def synchronize(self) -> None:
         """Waits until everything that was launched is done."""
 

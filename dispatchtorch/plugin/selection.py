@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final
 
-from dispatchtorch._base import config
+from dispatchtorch._base import config, switches
 from dispatchtorch._base.errors import (
     BackendError,
     BackendLibraryMissingError,
@@ -116,6 +116,8 @@ def _make(spec: BackendSpec) -> Backend:
     problem = validation.backend_problem(backend, spec)
     if problem is not None:
         raise BackendLoadError(spec.name, spec.load, problem)
+    if switches.STATE.threads is not None:
+        backend.set_threads(switches.STATE.threads)
     _made[spec.name] = backend
     return backend
 
@@ -191,7 +193,13 @@ def _listen() -> None:
     global _listening
     if not _listening:
         manager().on_change(_forget_unregistered)
+        switches.when_threads_change(_tell_threads)
         _listening = True
+
+
+def _tell_threads(count: int) -> None:
+    for backend in _made.values():
+        backend.set_threads(count)
 
 
 def _forget_unregistered() -> None:

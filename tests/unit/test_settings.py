@@ -3,8 +3,10 @@
 import typing
 
 import pytest
+from threadpoolctl import threadpool_info
 
 import dispatchtorch as torch
+from dispatchtorch._base import switches
 
 
 def test_determinism_is_told_as_it_was_set():
@@ -23,6 +25,22 @@ def test_threads_are_positive():
     with pytest.raises(RuntimeError, match="set_num_threads expects a positive integer"):
         torch.set_num_threads(0)
     assert torch.get_num_threads() >= 1
+
+
+def test_threads_are_those_of_the_products(monkeypatch):
+    monkeypatch.setattr(switches.STATE, "threads", None)
+    monkeypatch.setenv("OMP_NUM_THREADS", "3,2")
+    assert torch.get_num_threads() == 3
+
+    with torch.use_backend("numpy"):
+        torch.ones(2, 2) @ torch.ones(2, 2)
+        before = {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+        torch.set_num_threads(1)
+        try:
+            assert torch.get_num_threads() == 1
+            assert {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"} == {1}
+        finally:
+            torch.set_num_threads(max(before))
 
 
 def test_scripting_changes_nothing():
