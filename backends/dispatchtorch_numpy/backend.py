@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-import importlib
+import importlib.util
 import warnings
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final, Literal
@@ -79,7 +79,9 @@ class NumpyBackend(Backend):
         return silent(kernel)
 
     def set_threads(self, count: int) -> None:
-        """Holds BLAS to so many threads."""
+        """Holds BLAS to so many threads where threadpoolctl is installed, which knows how for each BLAS there is."""
+        if importlib.util.find_spec("threadpoolctl") is None:
+            return
         threadpoolctl = importlib.import_module("threadpoolctl")  # not before somebody asks
         threadpoolctl.threadpool_limits(count, user_api="blas")
 

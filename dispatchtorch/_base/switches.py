@@ -113,7 +113,8 @@ def when_threads_change(callback: Callable[[int], None]) -> None:
 def set_num_threads(int: int) -> None:
     """Sets how many threads a call may use; backends' libraries are told, those loaded later too.
 
-    NumPy's products heed it, other calls of NumPy run in the thread that makes them. JAX decides when it starts.
+    NumPy's products heed it where threadpoolctl is installed (extra ``threads``), its other calls run in the thread
+    that makes them. JAX decides when it starts.
     """
     STATE.threads = _threads("set_num_threads", int)
     for callback in _listeners:
