@@ -118,10 +118,10 @@ class Compiled:
         elif calls.eager:
             return self._eagerly(args, kwargs)
         for program in calls.programs:
-            if program.holds() and program.takes(leaves):
+            if program.holds() and (not program.given or program.takes(leaves)):
                 counts = self.counts
                 program.last = counts.runs = counts.runs + 1
-                return program.run(leaves)
+                return program.run(program, leaves)
         return self._compiled_now(calls, backend, args, kwargs)
 
     def _eagerly(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -151,7 +151,7 @@ class Compiled:
         seconds = time.perf_counter() - begin
         if program.keeps:
             self._give_up(calls, "It keeps a tensor that it made where no run can put one: assign it to an attribute")
-            return program.run(leaves)
+            return program.run(program, leaves)
         calls.programs.append(program)
         if why:
             self.counts.recompiles.append(why)
@@ -160,7 +160,7 @@ class Compiled:
         LOG.info("traced %s: %d steps in %.3f s", _name(self._function), program.equations, seconds)
         self.counts.runs += 1
         program.last = self.counts.runs
-        return program.run(leaves)
+        return program.run(program, leaves)
 
     def _retire(self) -> None:
         """Forgets programs that have not run for long and whose state is another one: checkpoints are loaded."""

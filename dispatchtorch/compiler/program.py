@@ -1,23 +1,20 @@
 """A traced call as one program: gathers inputs, runs, and puts what came out where the call would have put it.
 
-A run does in Python only what cannot be done once: it looks whether everything is where it was, draws numbers, fills
-lists from storages and storages from lists. Memory of state that is overwritten is given to the library, if nobody else
-holds it; the references that are known are counted. Must not know: how a call is traced, when to trace.
+Here is what there is to look at, to gather and to put back; what each call goes through is written from it (`course`).
+Must not know: how a call is traced, when to trace.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from sys import getrefcount
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
-from dispatchtorch._base.host import np
 from dispatchtorch._base.pytree import tree_flatten, tree_unflatten
 from dispatchtorch.compiler.history import CompiledBackward
 from dispatchtorch.compiler.leaving import Entry, Leaving
 from dispatchtorch.compiler.reach import Guards, Slot
-from dispatchtorch.compiler.recording import DRAWN, RATE, Recording
+from dispatchtorch.compiler.recording import Recording
 from dispatchtorch.dispatch.node import next_seq
 from dispatchtorch.plugin.backend import Array, Backend, Halves, Traced
 from dispatchtorch.tensor.key import Key
@@ -54,6 +51,9 @@ class FromSlot(NamedTuple):
 class Program:
     """One compiled call for arguments and state of certain kinds."""
 
+    holds: Callable[[], bool]  # whether the state is still what the program was made for
+    run: Callable[[Program, Sequence[Any]], Any]  # does to all state what the call does, gives what the call returns
+
     def __init__(
         self,
         backend: Backend,
@@ -76,20 +76,21 @@ class Program:
         self.runs = self.last = 0  # how often it ran, and as which of its function's calls
         self.seconds = 0.0
         self.keeps = list(zip(left.kept, left.kept_at, strict=True))  # then it is right for this call only
-        self._events, self._facts = tuple(recording.events), tuple(recording.guards)
-        self._watched = tuple([one for one in recording.watched.values() if one[1]])
-        self._given, self._versions = tuple(given), tuple(versions)
+        self.events, self.facts = tuple(recording.events), tuple(recording.guards)
+        self.watched = tuple([one for one in recording.watched.values() if one[1]])
+        self.given, self.versions = tuple(given), tuple(versions)
         self._lies: list[Any] = list(left.lies)
         self.on_mesh = on_mesh or any(own is not backend for own, _ in left.lies)
-        self._fresh, self._grown, self._dropped = tuple(left.grads), tuple(left.grown), tuple(left.dropped)
-        self._written, self._argument_grads = tuple(left.written), tuple(left.argument_grads)
-        self._makers, self._groups, self._entries = tuple(left.makers), tuple(left.groups), tuple(left.entries)
+        self.fresh, self.grown, self.dropped = tuple(left.grads), tuple(left.grown), tuple(left.dropped)
+        self.written, self.argument_grads = tuple(left.written), tuple(left.argument_grads)
+        self.makers, self._groups, self._entries = tuple(left.makers), tuple(left.groups), tuple(left.entries)
         self._spec, self._result = left.spec, tuple(left.result)
         self._single = left.result[0] if len(left.result) == 1 and left.spec.type is None else -1
         self._live: Any = None
         if left.history is not None:
             self._live = tuple(left.history.ends), left.history.keys, [t._key for t in left.live]
             self._live_shapes = [tuple(t._a.shape) for t in left.live]
+        self.returns_one = self._single == 0 and not self._entries and not self._groups
         self._halves: tuple[Halves, list[int]] | None = None
         self._back: Any = None
 
@@ -110,20 +111,20 @@ class Program:
             saved = set(range(len(traced.captured)))
         owned = [one for one in self.stores if id(one[1]) in overwritten and one[0] not in saved]
         lent = [one for one in self.stores if id(one[1]) not in overwritten or one[0] in saved]
-        replaced = {id(t) for t, _ in self._fresh} | {id(t) for t in self._grown}
+        replaced = {id(t) for t, _ in self.fresh} | {id(t) for t in self.grown}
         old = [one for one in self.grads if id(one[1]) in replaced and one[0] not in saved]
         grads = [one for one in self.grads if id(one[1]) not in replaced or one[0] in saved]
-        self._owned = [(storage, shown) for _, storage, shown in owned]
-        self._lent = [storage for _, storage, _ in lent]
-        self._old, self._grads = [t for _, t in old], [t for _, t in grads]
-        self._from_slots = [slot for _, slot in self.slots]
-        self._touched = overwritten | {id(one[1]) for one in self.stores} if self._written else overwritten
-        self._supplied = [number for _, number in self.supplied]
-        self._constants = [array for _, array in self.constants]
+        self.owned = [(storage, shown) for _, storage, shown in owned]
+        self.lent = [storage for _, storage, _ in lent]
+        self.old, self.read_grads = [t for _, t in old], [t for _, t in grads]
+        self.from_slots = [slot for _, slot in self.slots]
+        self._touched = overwritten | {id(one[1]) for one in self.stores} if self.written else overwritten
+        self.supplied_at = [number for _, number in self.supplied]
+        self.lasting = [array for _, array in self.constants]
         bound = [(t, storage) for _, storage, shown in self.stores for t in shown]
         bound += [(t, storage) for storage, shown in self.stores_out for t in shown]
-        self._bound = list({id(t): (t, storage, t._key) for t, storage in bound}.values())
-        self._stores_out = [(storage, [(t, extra_of(t)) for t in shown]) for storage, shown in self.stores_out]
+        self.bound = list({id(t): (t, storage, t._key) for t, storage in bound}.values())
+        self.placed = [(storage, [(t, extra_of(t)) for t in shown]) for storage, shown in self.stores_out]
         found: list[Any] = [*owned, *old]
         taken = [one[0] for one in found]
         found = [*lent, *grads, *self.slots, *self.supplied, *self.constants]
@@ -134,178 +135,105 @@ class Program:
             needed = {id(a) for a in self._halves[0].captured}
             owners = [shown for i, _, shown in lent if id(traced.captured[i]) in needed]
             self._saved_cells = [t for shown in owners for t in shown[:1] if t._key.requires]
-        self._run = traced.compile(taken, kept)
-        self.inputs, self.taken = len(taken) + len(kept) + len(self._given), len(taken)
+        self.compiled = traced.compile(taken, kept)
+        self.inputs, self.taken = len(taken) + len(kept) + len(self.given), len(taken)
         self.donated_bytes = sum([_bytes(traced.captured[i]) for i in taken])
         self.outputs = (
-            len(self._stores_out) + len(self._fresh) + len(self._grown) + len(self._written)
-            + len(self._argument_grads) + len(self._makers)
+            len(self.placed) + len(self.fresh) + len(self.grown) + len(self.written)
+            + len(self.argument_grads) + len(self.makers)
         )  # fmt: skip
         for used in (self.stores, self.grads, self.slots, self.supplied, self.constants):
             used.clear()
 
-    # --- does it hold? -----------------------------------------------------------------------------------------------
-
-    def holds(self) -> bool:
-        """Returns whether the state is still what the program was made for."""
-        for t, storage, key in self._bound:
-            if t._key is not key or t._cell is None or t._cell.storage is not storage:
-                return False
-        for options, names, values in self._watched:
-            for name, value in zip(names, values):
-                now = options[name]
-                if now is not value and now != value:
-                    return False
-        for get, value, _ in self._facts:
-            if get() != value:
-                return False
-        if not self.guards.hold():
-            return False
-        for t in (*self._old, *self._grads):
-            if t._extra is None or t._extra.grad is None:
-                return False
-        for t in self.gradless:
-            if t._extra is not None and t._extra.grad is not None:
-                return False
-        return not self._from_slots or all(one.get() is not None for one in self._from_slots)
-
     def takes(self, leaves: Sequence[Any]) -> bool:
         """Returns whether no argument lies in memory that the program writes, or that it reads while it writes that."""
-        for i in self._given:
+        for i in self.given:
             cell = leaves[i]._cell
             if cell is not None and id(cell.storage) in self._touched:
                 return False
         return True
 
+    # --- why not? ----------------------------------------------------------------------------------------------------
+
     def broken(self) -> tuple[str, set[tuple[int, str]]]:
         """Returns why the program does not hold any more, in words, and the options that have changed."""
         moved = set()
         why = ""
-        for options, names, values in self._watched:
+        for options, names, values in self.watched:
             for name, value in zip(names, values):
                 now = options[name]
                 if now is not value and now != value:
                     moved.add((id(options), name))
                     why = why or f"the optimizer's {name} was {value!r} and is {now!r}"
-        for t, storage, key in self._bound:
+        for t, storage, key in self.bound:
             if not why and t._key is not key:
                 why = "a tensor requires a gradient now, or does no longer"
             if not why and (t._cell is None or t._cell.storage is not storage):
                 why = "the memory of a tensor has been replaced (.data, resize_)"
-        for get, value, words in self._facts:
+        for get, value, words in self.facts:
             if not why and get() != value:
                 why = f"{words} has changed"
         why = why or self.guards.broken()
-        if not why and any(t._extra is None or t._extra.grad is None for t in (*self._old, *self._grads)):
+        if not why and any(t._extra is None or t._extra.grad is None for t in (*self.old, *self.read_grads)):
             why = "a gradient that was there is None"
         if not why and any(t._extra is not None and t._extra.grad is not None for t in self.gradless):
             why = "a gradient that was None is there"
-        if not why and self._from_slots and not all(one.get() is not None for one in self._from_slots):
+        if not why and self.from_slots and not all(one.get() is not None for one in self.from_slots):
             why = "a tensor that is kept has another shape or dtype"
         return why, moved
 
     # --- running -----------------------------------------------------------------------------------------------------
 
-    def run(self, leaves: Sequence[Any]) -> Any:
-        """Returns what the call returns, for the flattened arguments, and does to all state what the call does."""
-        supplied: list[Any] = []
-        for kind, act, place in self._events:
-            if kind == RATE:
-                name, index = place
-                supplied.append(np.float64(act[name] if index is None else act[name][index]))
-            elif kind == DRAWN:
-                supplied.append(act() if not self.on_mesh else place[0].from_host(act(), place[1]))
-            else:
-                act()
-        lent = [storage.root for storage in self._lent]
-        if self._grads:
-            lent += [read(t._extra.grad) for t in self._grads]  # type: ignore[union-attr, arg-type]  # see `holds`
-        if self._from_slots:
-            lent += [read(one.get()) for one in self._from_slots]  # type: ignore[arg-type]  # as above
-        if supplied:
-            lent += [supplied[number] for number in self._supplied]
-        lent += self._constants
-        given = [read(leaves[i]) for i in self._given]
-        taken = self._given_up()
-        if not self.runs:
-            begin = time.perf_counter()
-            arrays = self._run(taken, lent, given)
-            self.seconds = time.perf_counter() - begin
-        else:
-            try:
-                arrays = self._run(taken, lent, given)
-            except Exception as error:
-                if any(self.backend.is_gone(a) for a in taken):
-                    raise RuntimeError(_LOST) from error
-                raise
-        self.runs += 1
-        return self._placed(arrays, leaves, lent, given)
+    def begun(self, lent: list[Array], given: list[Array]) -> list[Array]:
+        """Returns what the first run gives, and takes its time.
 
-    def _given_up(self) -> list[Array]:
-        """Returns the arrays whose memory the program may have: copies of those that somebody else holds too.
-
-        The first run has copies of all: a program that fails at all mostly fails then, and must not take state with it.
+        It has copies of all that it overwrites: a program that fails at all mostly fails then, and must not take state
+        with it.
         """
         copy = self.backend.duplicate
-        if not self.runs:
-            arrays = [storage.root for storage, _ in self._owned]
-            arrays += [read(t._extra.grad) for t in self._old]  # type: ignore[union-attr, arg-type]  # see `holds`
-            return [copy(a) for a in arrays]
-        taken = []
-        for storage, shown in self._owned:
-            a = storage.root
-            held = _ALONE
-            for t in shown:
-                if t._a is a:
-                    held += 1
-            taken.append(a if getrefcount(a) <= held else copy(a))
-        for owner in self._old:
-            grad = owner._extra.grad  # type: ignore[union-attr]  # see `holds`
-            a = read(grad)  # type: ignore[arg-type]  # as above
-            mine = grad._cell is None and getrefcount(grad) <= _ALONE and getrefcount(a) <= _ALONE  # type: ignore[union-attr]
-            taken.append(a if mine else copy(a))
-        return taken
+        taken = [copy(storage.root) for storage, _ in self.owned]
+        taken += [copy(read(t._extra.grad)) for t in self.old]  # type: ignore[union-attr, arg-type]  # `holds` has looked
+        begin = time.perf_counter()
+        arrays = self.compiled(taken, lent, given)
+        self.seconds = time.perf_counter() - begin
+        return arrays
 
-    def _placed(self, arrays: list[Array], leaves: Sequence[Any], lent: list[Array], given: list[Array]) -> Any:
-        if self.on_mesh:
-            arrays = self._settled(arrays, leaves)
-        at = 0
-        for storage, shown in self._stores_out:
-            storage.root = value = arrays[at]
-            stamp = storage.stamp = storage.stamp + 1
-            for t, extra in shown:
-                t._a = value
-                extra.stamp = stamp
-            at += 1
-        for owner, key in self._fresh:
-            grad = new(Tensor)
-            grad._a, grad._key = arrays[at], key
-            grad._edge = grad._cell = grad._extra = None
-            extra_of(owner).grad = grad
-            at += 1
-        for owner in self._grown:
-            _into(owner._extra.grad, arrays[at])  # type: ignore[union-attr, arg-type]  # see `holds`
-            at += 1
-        for owner in self._dropped:
-            if owner._extra is not None:
-                owner._extra.grad = None
-        for number in self._written:
-            write(leaves[number], arrays[at])
-            cell_of(leaves[number]).version += 1
-            at += 1
-        for number, key in self._argument_grads:
-            _accumulate(leaves[number], wrap(arrays[at], key))
-            at += 1
-        for cell, by in self._versions:
-            cell.version += by
+    def blamed(self, error: Exception, taken: list[Array]) -> Exception:
+        """Returns what to raise for an error of a later run: the error itself, if state is still there."""
+        if not any(self.backend.is_gone(a) for a in taken):
+            return error
+        lost = RuntimeError(_LOST)
+        lost.__cause__ = error
+        return lost
+
+    def grow(self, owner: Tensor, value: Array) -> None:
+        """Writes a gradient that stays the same tensor."""
+        grad: Tensor = owner._extra.grad  # type: ignore[union-attr, assignment]  # `holds` has looked
+        if grad._cell is None or grad._cell.storage is None:
+            grad._a = value
+        else:
+            write(grad, value)
+
+    def write(self, argument: Tensor, value: Array) -> None:
+        """Writes an argument."""
+        write(argument, value)
+        cell_of(argument).version += 1
+
+    def add_grad(self, argument: Tensor, value: Array, key: Key) -> None:
+        """Adds to the gradient of an argument."""
+        grad, extra = wrap(value, key), extra_of(argument)
+        extra.grad = grad if extra.grad is None else extra.grad + grad
+
+    def keep(self, arrays: list[Array]) -> None:
+        """Fills tensors that the traced call has put where no run can put one."""
         for t, (own, root) in self.keeps:
             t._a = arrays[own]
             if root is not None and t._cell is not None and t._cell.storage is not None:
                 t._cell.storage.root = arrays[root]
-        node = None if self._live is None else self._node(arrays, leaves, lent, given)
-        if self._single == 0 and not self._entries and not self._groups:
-            return self._makers[0](arrays, leaves, node)
-        made = [make(arrays, leaves, node) for make in self._makers]
+
+    def result(self, arrays: list[Array], leaves: Sequence[Any], node: Any) -> Any:
+        """Returns what the call returns, and fills the entries that it makes anew."""
+        made = [make(arrays, leaves, node) for make in self.makers]
         for group in self._groups:
             group.forget()
         for entry in self._entries:
@@ -314,7 +242,7 @@ class Program:
             return made[self._single]
         return tree_unflatten([made[i] for i in self._result], self._spec)
 
-    def _settled(self, arrays: list[Array], leaves: Sequence[Any]) -> list[Array]:
+    def settled(self, arrays: list[Array], leaves: Sequence[Any]) -> list[Array]:
         """Returns what came out of a program over a mesh where the tensors lie; all processes go in one order."""
         found = list(arrays)
         for i, backend, like in self._lies:
@@ -328,8 +256,8 @@ class Program:
 
     # --- going back --------------------------------------------------------------------------------------------------
 
-    def _node(self, arrays: list[Array], leaves: Sequence[Any], lent: list[Array], given: list[Array]) -> Any:
-        """Returns the node of a call whose results have a history."""
+    def node(self, arrays: list[Array], leaves: Sequence[Any], lent: list[Array], given: list[Array]) -> Any:
+        """Returns the node of a call whose results have a history, for the way back."""
         assert self._halves is not None  # a live program has two halves
         halves, _ = self._halves
         ends, keys, roots = self._live
@@ -358,33 +286,12 @@ class Program:
         return self._halves is not None
 
 
-def _references(holder: Any) -> int:
-    a = holder.root
-    return getrefcount(a)
-
-
-_ALONE: Final = _references(Storage(object(), None))  # type: ignore[arg-type]  # what a storage's array has, seen from a function
-
-
 def _bytes(array: Any) -> int:
     return int(getattr(array, "nbytes", 0))
 
 
 def _edge(t: Tensor | None) -> Any:
     return None if t is None or not t._key.requires else t._edge or t
-
-
-def _into(grad: Tensor, value: Array) -> None:
-    """Writes a gradient that stays the same tensor."""
-    if grad._cell is None or grad._cell.storage is None:
-        grad._a = value
-    else:
-        write(grad, value)
-
-
-def _accumulate(t: Tensor, grad: Tensor) -> None:
-    extra = extra_of(t)
-    extra.grad = grad if extra.grad is None else extra.grad + grad
 
 
 def _enter(entry: Entry, made: list[Any]) -> None:

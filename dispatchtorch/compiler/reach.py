@@ -258,56 +258,23 @@ class Guards:
     """Slots that have to hold what they held: the very same things, and equal plain values."""
 
     def __init__(self) -> None:
-        self._same: list[tuple[Slot, Any, str]] = []
-        self._cells: list[tuple[Any, Any]] = []
-        self._dicts: list[tuple[Any, Any, Any]] = []
-        self._lists: list[tuple[Any, int, Any]] = []
-        self._equal: list[tuple[Slot, Any, str]] = []
+        self.same: list[tuple[Slot, Any, str]] = []
+        self.equal: list[tuple[Slot, Any, str]] = []
         self._seen: set[tuple[int, Any]] = set()
 
     def add(self, slot: Slot, thing: Any, name: str, plain: bool = False) -> None:
         """Adds a slot; twice the same one counts once."""
         mark = (id(slot.container), id(slot.key) if isinstance(slot.key, Tensor) else slot.key)
-        if mark in self._seen:
-            return
-        self._seen.add(mark)
-        if plain:
-            self._equal.append((slot, thing, name))
-            return
-        self._same.append((slot, thing, name))
-        if type(slot.container) is types.CellType:
-            self._cells.append((slot.container, thing))
-        elif isinstance(slot.container, dict):
-            self._dicts.append((slot.container.get, slot.key, thing))
-        else:
-            self._lists.append((slot.container, slot.key, thing))
-
-    def hold(self) -> bool:
-        """Returns whether everything is where it was."""
-        try:
-            for cell, thing in self._cells:
-                if cell.cell_contents is not thing:
-                    return False
-            for container, key, thing in self._lists:
-                if container[key] is not thing:
-                    return False
-        except (IndexError, ValueError):
-            return False
-        for get, key, thing in self._dicts:
-            if get(key) is not thing:
-                return False
-        for slot, value, _ in self._equal:
-            now = slot.get()
-            if now is not value and (type(now) is not type(value) or now != value):
-                return False
-        return True
+        if mark not in self._seen:
+            self._seen.add(mark)
+            (self.equal if plain else self.same).append((slot, thing, name))
 
     def broken(self) -> str:
         """Returns what is no longer as it was, in words; nothing where all holds."""
-        for slot, thing, name in self._same:
+        for slot, thing, name in self.same:
             if slot.get() is not thing:
                 return f"{name} is another object"
-        for slot, value, name in self._equal:
+        for slot, value, name in self.equal:
             now = slot.get()
             if now is not value and (type(now) is not type(value) or now != value):
                 return f"{name} was {_said(value)} and is {_said(now)}"

@@ -17,7 +17,7 @@ from dispatchtorch.plugin.backend import Array, Backend
 from dispatchtorch.tensor.key import intern_key
 from dispatchtorch.tensor.tensor import Tensor, wrap
 
-__all__ = ["DRAWN", "EFFECT", "RATE", "Recording", "UntraceableError"]
+__all__ = ["DRAWN", "EFFECT", "RATE", "Rate", "Recording", "UntraceableError"]
 
 T = TypeVar("T")
 DRAWN, RATE, EFFECT = 0, 1, 2
@@ -25,6 +25,26 @@ DRAWN, RATE, EFFECT = 0, 1, 2
 
 class UntraceableError(RuntimeError):
     """The function does something that no program can repeat."""
+
+
+class Rate:
+    """An option that a program reads at each run. One that stays is not handed over anew: its array is kept."""
+
+    __slots__ = ("_backend", "_device", "_seen", "array", "value")
+
+    def __init__(self, value: Any, array: Array, backend: Backend, device: str) -> None:
+        self._backend, self._device = backend, device
+        self._seen: Any = None
+        self.value: Any = value if type(value) is float else self  # others might change as they are
+        self.array = array
+
+    def moved(self, now: Any) -> Any:
+        """Returns what a program gets for a number that is not the one whose array is kept."""
+        if type(now) is not float or now is not self._seen:
+            self._seen = now
+            return np.float64(now)
+        self.value, self.array = now, self._backend.from_host(np.asarray(now, np.float64), self._device)
+        return self.array
 
 
 class Recording(Tracing):
@@ -62,7 +82,7 @@ class Recording(Tracing):
         value = options[name] if index is None else options[name][index]
         with self._backend.aside():
             raw = key.backend.from_host(np.asarray(value, np.float64), str(key.device))
-        self.events.append((RATE, options, (name, index)))
+        self.events.append((RATE, options, (name, index, Rate(value, raw, key.backend, str(key.device)))))
         self.supplied.append(raw)
         found = self._rates[mark] = wrap(raw, intern_key(key.backend, key.device, float64, True))
         return found

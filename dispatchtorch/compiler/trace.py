@@ -12,6 +12,7 @@ from typing import Any
 
 from dispatchtorch._base.pytree import tree_flatten, tree_unflatten
 from dispatchtorch.amp.casting import casts
+from dispatchtorch.compiler.course import write_course
 from dispatchtorch.compiler.history import History
 from dispatchtorch.compiler.leaving import Collector, Leaving
 from dispatchtorch.compiler.program import FromSlot, Program
@@ -154,6 +155,7 @@ class _Planning:
         self._sources(traced.captured, settled)
         self._relied_upon()
         plan.finish(traced, donates)
+        write_course(plan)
         return plan
 
     # --- where a run finds its inputs --------------------------------------------------------------------------------

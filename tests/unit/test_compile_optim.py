@@ -1,5 +1,6 @@
 """Compiled steps of every optimizer, with rates and options that change, scalers and clipped gradients."""
 
+import numpy as np
 import pytest
 
 import dispatchtorch as torch
@@ -71,6 +72,26 @@ def test_an_option_that_changes_is_read_at_each_step_from_then_on(name):
         return torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.1, total_steps=9)
 
     assert compare(lambda p: getattr(torch.optim, name)(p, lr=0.01, **options), cycle) == 2
+
+
+def test_a_rate_that_stays_comes_back_or_changes_as_it_is_counts_at_each_step():
+    w = torch.zeros(1, requires_grad=True)
+    optimizer = torch.optim.SGD([w], lr=1.0)
+
+    @torch.compile
+    def step():
+        optimizer.zero_grad()
+        (-w).sum().backward()
+        optimizer.step()
+
+    (group,), own, wanted = optimizer.param_groups, np.array(4.0), 0.0
+    for rate in (1.0, 1.0, 0.5, 0.5, 0.5, 0.25, 0.5, 1.0, 2, own, own):
+        group["lr"] = rate
+        step()
+        wanted += float(rate)
+        own *= 0.5  # the very same object is another number
+        assert w.item() == wanted
+    assert len(step.explain().graphs) == 1
 
 
 def test_a_rate_that_is_a_tensor_is_read_at_each_step():

@@ -94,7 +94,7 @@ def test_a_program_that_fails_says_what_is_lost(monkeypatch):
             array.delete()
         raise RuntimeError("RESOURCE_EXHAUSTED")
 
-    monkeypatch.setattr(program, "_run", failing)
+    monkeypatch.setattr(program, "compiled", failing)
     with pytest.raises(RuntimeError, match="load the last checkpoint"):
         step(torch.tensor(1.0))
 
@@ -110,7 +110,7 @@ def test_a_first_run_that_fails_loses_nothing(monkeypatch):
 
     def traced(*args):
         program = trace(*args)
-        program._run = failing
+        program.compiled = failing
         return program
 
     monkeypatch.setattr(compiled, "trace", traced)
@@ -257,7 +257,7 @@ def test_nothing_that_is_made_during_a_trace_is_kept_for_the_next():
 
         step(torch.ones(3))
         program = next(iter(step._kinds.values())).programs[0]
-        assert not any(isinstance(a, jax.core.Tracer) for a in program._constants)
+        assert not any(isinstance(a, jax.core.Tracer) for a in program.lasting)
         assert w.grad.tolist() == [2.0] * 3
 
 
