@@ -73,9 +73,10 @@ tracing: Final = _State()
 
 
 def drawn_on_host(make: Callable[[], Any], backend: Backend, device: str) -> Array:
-    """Returns a backend's array of numbers that are drawn on the host."""
+    """Returns a backend's array of numbers that are drawn on the host, by ``make``, into an array of their own."""
     if tracing.now is None:
-        return backend.from_host(make(), device)
+        host = make()
+        return (backend.adopt if host.flags.c_contiguous else backend.from_host)(host, device)
     return tracing.now.supply(make, backend, device)
 
 

@@ -22,6 +22,7 @@ from dispatchtorch.ops.draw import (
     made,
     whole,
 )
+from dispatchtorch.ops.draw_ahead import normals_ahead, shuffles_ahead, uniforms_ahead
 from dispatchtorch.plugin.backend import Backend
 from dispatchtorch.random import streams
 from dispatchtorch.random.generator import Generator
@@ -94,6 +95,7 @@ def _new(
 
 
 @composite()
+@uniforms_ahead
 def rand(
     *size: Any,
     generator: Generator | None = None,
@@ -120,6 +122,7 @@ def rand(
 
 
 @composite()
+@normals_ahead
 def randn(
     *size: Any,
     generator: Generator | None = None,
@@ -220,6 +223,7 @@ _EXACT: Final = {"float16": (2049, "2049"), "float32": (2**24 + 1, "2^24+1"), "f
 
 
 @composite()
+@shuffles_ahead
 def randperm(
     n: int,
     *,

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import ctypes
 import struct
+import threading
 from typing import TYPE_CHECKING, Any, Final
 
 from dispatchtorch._base.host import np
+from dispatchtorch.random.block import EMPTY, Block
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,8 +27,10 @@ _HEAD: Final = struct.Struct("<QiiQ")  # seed, words left in the block, seeded, 
 _TAIL: Final = struct.Struct("<dddi4xf?3x")  # x, y, rho, y is valid; next float, next float is valid
 _KEY_END: Final = _HEAD.size + 8 * _WORDS
 _BLOCK: Final = 1 << 14  # words that are drawn, with 64 bits spent on each, and narrowed while they are in the cache
-_SMALL: Final = 400  # below it the raw stream, with 64 bits spent on each word, is quicker than a filled array
 _MASK53: Final = (1 << 53) - 1
+_SHORT: Final = 2064  # words of a draw that is served from a block
+_STREAK: Final = 3  # so many short draws, one after another, and words are drawn ahead
+_FIRST: Final = 1 << 12  # words of a first block; later ones have `_BLOCK`
 
 
 def _memory_of(bits: Any) -> NDArray[np.uint32] | None:
@@ -44,10 +48,8 @@ class Engine:
     array([1791095845, 4282876139], dtype=uint32)
     """
 
-    __slots__ = (
-        *("_bits", "_filler", "_fresh", "_made", "_memory", "_seeder"),
-        *("ahead", "drawn", "followed", "initial_seed", "next_double", "next_float"),
-    )
+    __slots__ = ("_bits", "_filler", "_fresh", "_lock", "_made", "_memory", "_seeder", "_streak", "block",
+                 "initial_seed", "next_double", "next_float")  # fmt: skip
 
     if TYPE_CHECKING:
         _bits: Any  # this and the memory of its state are made by `__getattr__`
@@ -55,6 +57,8 @@ class Engine:
 
     def __init__(self, seed: int = DEFAULT_SEED) -> None:
         self._made = False
+        self._lock = threading.RLock()
+        self.block = EMPTY  # words that are drawn already, and not yet given out
         self.seed(seed)
 
     def __getattr__(self, name: str) -> Any:
@@ -73,66 +77,105 @@ class Engine:
 
     def seed(self, seed: int) -> None:
         """Start the stream that belongs to ``seed``; as in torch its low 32 bits choose it, all 64 are remembered."""
-        self.initial_seed = seed & 0xFFFF_FFFF_FFFF_FFFF
-        if self._made:
-            self._seeder.seed(seed & 0xFFFF_FFFF)
-        self._fresh = True
-        self._restart()
-        self.next_double: float | None = None  # the second normal of a pair, kept for the next call
-        self.next_float: float | None = None  # stored in states, never drawn on the CPU
+        with self._lock:
+            self.initial_seed = seed & 0xFFFF_FFFF_FFFF_FFFF
+            if self._made:
+                self._seeder.seed(seed & 0xFFFF_FFFF)
+            self._fresh = True
+            self._restart()
+            self.next_double: float | None = None  # the second normal of a pair, kept for the next call
+            self.next_float: float | None = None  # stored in states, never drawn on the CPU
 
     def _restart(self) -> None:
-        self.drawn = 0  # words since the state was set
-        self.ahead: dict[int, Any] = {}  # what was made of words that are still to be drawn; see `normals`
-        self.followed = -1  # how many words were drawn when the last normals had been
+        """Forget the words that were drawn ahead, since the state is another one now."""
+        self.block.rest()
+        self.block = EMPTY
+        self._streak = 0
 
-    def peek32(self, count: int) -> NDArray[np.uint32] | None:
-        """Return the next ``count`` words without drawing them; None where the state cannot be put back quickly."""
-        memory = self._memory
-        if memory is None:
+    def room(self, count: int) -> Block | None:
+        """Return the block of words drawn ahead, if it still has ``count``; None if nothing is to be drawn ahead.
+
+        Short draws that follow one another are served from a block: a word costs less there, and what is made of words
+        can be made for many calls at once. Who draws words from a block does so by `Block.claim`.
+        """
+        if count > _SHORT or not count:
             return None
-        kept = memory.copy()
-        words: NDArray[np.uint32] = self._bits.random_raw(count).astype(np.uint32)
-        memory[...] = kept
-        return words
+        block = self.block
+        if block.at + count <= block.end:
+            return block
+        self._streak += 1
+        return self._next_block() if self._streak >= _STREAK else None
 
-    def skip32(self, count: int) -> None:
-        """Draw ``count`` words that were looked at before."""
-        self._fresh = False
-        self.drawn += count
-        self._bits.random_raw(count, False)
+    def _next_block(self) -> Block | None:
+        with self._lock:
+            memory = self._memory
+            if memory is None:
+                return None
+            size = _BLOCK if self.block.end else _FIRST
+            places, rest = self.block.rest()
+            left = 0 if rest is None else int(rest.size)
+            words = np.empty(left + size, np.uint32)
+            if left:
+                words[:left] = rest
+            kept = memory.copy()
+            words[left:] = self._bits.random_raw(size)
+            self._fresh = False
+            self.block = self.block.followed(words, [*places, (left, kept, 0)])
+            return self.block
+
+    def _settle(self) -> None:
+        """Put the twister back to where the stream is: words that were drawn ahead and not given out are undrawn."""
+        places, _ = self.block.rest()
+        self._restart()
+        if places:
+            _, kept, steps = places[0]
+            assert self._memory is not None  # or there would be no block
+            self._memory[...] = kept
+            self._bits.random_raw(steps, False)
 
     def words32(self, count: int) -> NDArray[np.uint32]:
         """Return the next ``count`` words of 32 bits."""
-        if count:
-            self._fresh = False
-            self.drawn += count
-        raw = self._bits.random_raw
-        if count <= _BLOCK:
-            few: NDArray[np.uint32] = raw(count).astype(np.uint32)
+        block = self.room(count)
+        at = -1 if block is None else block.claim(count)
+        if block is not None and at >= 0:
+            few: NDArray[np.uint32] = block.words[at : at + count].copy()
             return few
-        out = np.empty(count, np.uint32)
-        for start in range(0, count, _BLOCK):
-            out[start : start + _BLOCK] = raw(min(_BLOCK, count - start))
-        return out
+        with self._lock:
+            if count:
+                self._fresh = False
+            raw = self._bits.random_raw
+            ahead = self.block.take(count)
+            if count <= _BLOCK and ahead is None:
+                few = raw(count).astype(np.uint32)
+                return few
+            out = np.empty(count, np.uint32)
+            begin = 0 if ahead is None else int(ahead.size)
+            if begin:
+                out[:begin] = ahead
+            for start in range(begin, count, _BLOCK):
+                out[start : start + _BLOCK] = raw(min(_BLOCK, count - start))
+            return out
 
     def words64(self, count: int) -> NDArray[np.uint64]:
         """Return the next ``count`` words of 64 bits, each made of two draws, the high half first."""
-        if count:
+        if 2 * count <= _SHORT:
+            halves = self.words32(2 * count).astype(np.uint64)
+            return (halves[0::2] << np.uint64(32)) | halves[1::2]
+        with self._lock:
+            self._settle()
             self._fresh = False
-            self.drawn += 2 * count
-        if count < _SMALL:
-            raw: NDArray[np.uint64] = self._bits.random_raw(2 * count)
-            return (raw[0::2] << np.uint64(32)) | raw[1::2]
-        return self._filler.integers(0, 1 << 64, size=count, dtype=np.uint64)
+            return self._filler.integers(0, 1 << 64, size=count, dtype=np.uint64)
 
     def double(self) -> float:
         """Return one number of [0, 1) with 53 random bits."""
-        self._fresh = False
-        self.drawn += 2
-        raw = self._bits.random_raw
-        word = (int(raw()) << 32 | int(raw())) & _MASK53
-        return word * 2.0**-53
+        block = self.room(2)
+        at = -1 if block is None else block.claim(2)
+        if block is not None and at >= 0:
+            item = block.words.item
+            high, low = item(at), item(at + 1)
+        else:
+            high, low = self.words32(2).tolist()
+        return float((high << 32 | low) & _MASK53) * 2.0**-53
 
     def doubles(self, count: int) -> NDArray[np.float64]:
         """Return ``count`` numbers of [0, 1) with 53 random bits each."""
@@ -144,7 +187,9 @@ class Engine:
 
     def state_bytes(self) -> bytes:
         """Return the state as torch stores it: 5056 bytes that continue this stream here and there."""
-        inner: Any = self._bits.state["state"]  # numpy types it as a loose mapping
+        with self._lock:
+            self._settle()
+            inner: Any = self._bits.state["state"]  # numpy types it as a loose mapping
         position = 0 if self._fresh else int(inner["pos"])
         left = 1 if self._fresh else _WORDS + 1 - position
         cached, single = self.next_double, self.next_float
@@ -169,12 +214,13 @@ class Engine:
         if not (seeded and 0 < left <= _WORDS and position <= _WORDS and consistent):
             raise RuntimeError("Invalid mt19937 state")
         key = np.frombuffer(state, "<u8", _WORDS, _HEAD.size).astype(np.uint32)
-        self._fresh = left == 1 and position == 0
-        self._restart()
-        self._bits.state = {
-            "bit_generator": "MT19937",
-            "state": {"key": key, "pos": _WORDS if left == 1 else position},
-        }
+        with self._lock:
+            self._fresh = left == 1 and position == 0
+            self._restart()
+            self._bits.state = {
+                "bit_generator": "MT19937",
+                "state": {"key": key, "pos": _WORDS if left == 1 else position},
+            }
         _, cached, _, has_cached, single, has_single = _TAIL.unpack_from(state, _KEY_END)
         self.initial_seed = seed
         self.next_double = cached if has_cached else None

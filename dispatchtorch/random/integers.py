@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dispatchtorch._base.dtypes import by_name
+from dispatchtorch.random.block import Block
 from dispatchtorch.random.engine import Engine
 from dispatchtorch.random.scalars import CXX_NAME, DIGITS, Shape, cast, count, host_dtype
 from dispatchtorch.random.swaps import swapper
@@ -20,6 +21,7 @@ _WIDE: Final = 1 << 28  # from this range on, torch spends 64 bits a number to k
 _FULL: Final = ("int64", "float64", "float32", "bfloat16")
 _FEW: Final = 24  # up to this length a loop of swaps is quicker than a call of LAPACK
 _SWAPS: Final = 400  # below this length a loop of swaps beats the sorted form
+_SHORT: Final = 2048  # up to here permutations are made of words that are still to come, for several calls at once
 _BLOCK: Final = 1 << 14  # numbers at a time, which stay in the cache
 
 
@@ -152,10 +154,18 @@ def randperm(engine: Engine, n: int, dtype_name: str = "int64") -> NDArray[Any]:
 
     From 2**32 / 20 numbers on, torch changes to another method, which is not followed here.
     """
+    ahead = _next_row(engine, n) if 1 < n <= _SHORT else None
+    if ahead is not None:
+        return cast(ahead, dtype_name)
     swap = swapper() if n > _FEW else None
     if swap is not None:
         values = np.arange(n)
-        swap(values, _places(engine, n))
+        places = np.empty(n - 1, np.int64)
+        for start in range(0, n - 1, _BLOCK):
+            part = places[start : start + _BLOCK]
+            left = np.arange(float(n - start), n - start - part.size, -1)
+            _aim(engine.words32(part.size), left, n + 1, part)
+        swap(values, places)
         return cast(values, dtype_name)
     words = engine.words32(max(n - 1, 0))
     if n < _SWAPS:
@@ -167,23 +177,51 @@ def randperm(engine: Engine, n: int, dtype_name: str = "int64") -> NDArray[Any]:
     return cast(_shuffled(words, n), dtype_name)
 
 
-def _places(engine: Engine, n: int) -> NDArray[np.int64]:
-    """Return with which place, counted from 1, each but the last is swapped: itself or one behind it."""
-    out = np.empty(n - 1, np.int64)
-    quotient = np.empty(min(_BLOCK, n - 1))
-    for start in range(0, n - 1, _BLOCK):
-        part = out[start : start + _BLOCK]
-        left = np.arange(float(n - start), n - start - part.size, -1)
-        words = engine.words32(part.size).astype(np.float64)
-        # a remainder by way of floats, which have a quotient of whole numbers under 2**32 on the right side
-        q = np.divide(words, left, quotient[: part.size])
-        np.floor(q, q)
-        np.multiply(q, left, q)
-        words -= q
-        words -= left
-        words += n + 1
-        part[...] = words
-    return out
+def _next_row(engine: Engine, n: int) -> NDArray[np.int64] | None:
+    """Return a permutation of the next words, if such ones are made ahead: all of them by one run of swaps."""
+    block = engine.room(n - 1)
+    if block is None:
+        return None
+    at = block.at
+    row = block.row("shuffle", n, at)
+    turns = (block.end - at) // (n - 1)
+    if row is None and turns > 1 and block.repeats("shuffle", n, at, n - 1):
+        row = _rows(block, n, at, turns)
+    if row is None or block.claim(n - 1) != at:
+        return None
+    return row.copy()  # type: ignore[no-any-return]  # rows of whole numbers
+
+
+def _rows(block: Block, n: int, at: int, turns: int) -> NDArray[np.int64] | None:
+    """Return the first of as many permutations as the rest of a block has words for, and keep all of them there."""
+    swap = swapper()
+    if swap is None:
+        return None
+    # Each row has a place more than it has words: its last, which stays where it is.
+    places = np.arange(n, turns * n + 1, n)[:, None].repeat(n, 1)
+    aimed = np.empty(turns * (n - 1), np.int64)
+    words = block.words[at : at + aimed.size]
+    _aim(words, np.tile(np.arange(float(n), 1, -1), turns), n + 1, aimed)
+    places[:, :-1] += aimed.reshape(turns, n - 1)
+    places[:, :-1] -= n
+    values = np.tile(np.arange(n), turns)
+    swap(values, places.reshape(-1))
+    rows = values.reshape(turns, n)
+    block.rows["shuffle", n] = (at, n - 1, rows)
+    return rows[0]  # type: ignore[no-any-return]  # one row of whole numbers
+
+
+def _aim(words: NDArray[np.uint32], left: NDArray[np.float64], end: int, out: NDArray[np.int64]) -> None:
+    """Leave in ``out`` with which place, counted from 1, each is swapped: itself or one of those left behind it."""
+    # a remainder by way of floats, which have a quotient of whole numbers under 2**32 on the right side
+    chosen = words.astype(np.float64)
+    quotient = np.divide(chosen, left)
+    np.floor(quotient, quotient)
+    np.multiply(quotient, left, quotient)
+    chosen -= quotient
+    chosen -= left
+    chosen += end
+    out[...] = chosen
 
 
 def _shuffled(words: NDArray[np.uint32], n: int) -> NDArray[np.int64]:

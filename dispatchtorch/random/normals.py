@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from dispatchtorch._base.dtypes import by_name
 from dispatchtorch.random import boxmuller
+from dispatchtorch.random.block import Block
 from dispatchtorch.random.engine import Engine
 from dispatchtorch.random.scalars import Shape, cast, count, fused, libm, require_floating
 
 __all__ = ["log_normal", "normal", "normal_tensor", "standard_normal", "standard_normals"]
 
 _SHORT: Final = 2048  # up to here normals are made of words that are still to come, for several calls at once
-_AHEAD: Final = 1 << 14
 _FEW: Final = 24  # up to here a loop of scalars is quicker than arrays
 
 
@@ -86,55 +86,82 @@ def normal(
     filled = size if dtype_name == "float32" else whole
     if size <= _SHORT and mean == 0.0 and std == 1.0:
         out = _short(engine, size, filled)
-    elif whole == size:
-        out = boxmuller.from_words(engine.words32(size), mean, std)
     else:
-        words = engine.words32(filled + 16)
-        made = boxmuller.from_words(words if filled == whole else np.append(words[:whole], words[filled:]), mean, std)
-        out = np.empty(size, np.float32)
-        out[:whole] = made[:whole]
-        out[-16:] = made[whole:]
+        out = _long(engine, shape, filled, mean, std)
     return cast(out, dtype_name).reshape(shape)
 
 
-def _short(engine: Engine, size: int, filled: int) -> NDArray[np.float32]:
-    """Return standard normals for few elements, the last of which are made of the words behind the first ``filled``."""
-    whole = size - size % 16
-    if whole == size:
-        return _next_blocks(engine, size).copy()
-    out = np.empty(size, np.float32)
-    first = engine.drawn
-    out[:whole] = _next_blocks(engine, whole)
-    if engine.drawn - first < filled:
-        engine.skip32(filled - whole)
-    out[-16:] = _next_blocks(engine, 16)
+def _long(engine: Engine, shape: Shape, filled: int, mean: float, std: float) -> NDArray[np.float32]:
+    """Return normals, the last sixteen of which are made of the words behind the first ``filled`` if need be."""
+    out = np.empty(shape, np.float32)
+    flat = out.reshape(-1)
+    whole = flat.size - flat.size % 16
+    block = boxmuller.BLOCK
+    if whole == flat.size:
+        boxmuller.fill(flat, (engine.words32(min(block, whole - at)) for at in range(0, whole, block)), mean, std)
+        return out
+    main = whole - whole % block
+    boxmuller.fill(flat[:main], (engine.words32(block) for _ in range(0, main, block)), mean, std)
+    words = engine.words32(filled - main + 16)
+    made = boxmuller.from_words(np.append(words[: whole - main], words[filled - main :]), mean, std)
+    flat[main:whole] = made[: whole - main]
+    flat[-16:] = made[whole - main :]
     return out
 
 
-def _next_blocks(engine: Engine, size: int) -> NDArray[np.float32]:
-    """Return normals of the next words, in blocks of sixteen; draws the words.
+def _short(engine: Engine, size: int, filled: int) -> NDArray[np.float32]:
+    """Return standard normals for few elements, the last of which are made of the words behind the first ``filled``.
 
     Transforming sixteen words costs nearly as much as transforming a thousand. So where one call follows another, the
-    words to come are looked at and transformed at once, and kept for as long as nothing else sets the state.
+    words to come are transformed at once, and what comes of them is kept beside them.
     """
-    at = engine.drawn
-    kept = engine.ahead.get(at % 16)
-    if kept is not None:
-        start, numbers = kept
-        begin = at - start
-        if begin + size <= numbers.size:
-            engine.skip32(size)
-            engine.followed = at + size
-            part: NDArray[np.float32] = numbers[begin : begin + size]
-            return part
-    words = engine.peek32(_AHEAD) if engine.followed == at else None
-    engine.followed = at + size
-    if words is None:
-        return boxmuller.from_words(engine.words32(size), 0.0, 1.0)
-    numbers = boxmuller.from_words(words, 0.0, 1.0)
-    engine.ahead[at % 16] = (at, numbers)
-    engine.skip32(size)
-    return numbers[:size]
+    whole = size - size % 16
+    count = size if whole == size else filled + 16
+    block = engine.room(count)
+    at = -1 if block is None else block.claim(count)
+    if block is None or at < 0:
+        return _ended(engine.words32(count), size, filled)
+    row = block.row("normal", size, at)
+    if row is not None:
+        return row.copy()  # type: ignore[no-any-return]  # rows of normals
+    follows = block.last is not None and block.last[0] == "normal" and block.last[2] == at
+    again = block.repeats("normal", size, at, count)
+    if whole == size:
+        return _part(block, at, size, ahead=follows)
+    turns = (block.end - at) // count
+    if again and filled == size and turns > 1:
+        words = block.words[at : at + turns * count].reshape(turns, count)
+        rows = _ended(words, size, filled)
+        block.rows["normal", size] = (at, count, rows)
+        return rows[0].copy()  # type: ignore[no-any-return]  # one row of normals
+    return _ended(block.words[at : at + count], size, filled)
+
+
+def _ended(words: NDArray[np.uint32], size: int, filled: int) -> NDArray[np.float32]:
+    """Return normals of each row of words: the last sixteen are made of the words behind the first ``filled``."""
+    whole = size - size % 16
+    if words.shape[-1] == whole:
+        return boxmuller.from_words(words, 0.0, 1.0)
+    used = words if filled == whole else np.concatenate((words[..., :whole], words[..., filled:]), -1)
+    made = boxmuller.from_words(used.reshape(-1), 0.0, 1.0).reshape(used.shape)
+    out = np.empty((*words.shape[:-1], size), np.float32)
+    out[..., :whole] = made[..., :whole]
+    out[..., -16:] = made[..., whole:]
+    return out
+
+
+def _part(block: Block, at: int, size: int, *, ahead: bool) -> NDArray[np.float32]:
+    """Return normals of ``size`` words, in sixteens; if ``ahead``, those of the words behind are made with them."""
+    beside = at % 16
+    numbers = block.normals[beside]
+    if numbers is None:
+        if not ahead:
+            return boxmuller.from_words(block.words[at : at + size], 0.0, 1.0)
+        stop = at + (block.end - at) // 16 * 16
+        numbers = np.empty(stop - beside, np.float32)  # counted from the first sixteen, which may be given out
+        numbers[at - beside :] = boxmuller.from_words(block.words[at:stop], 0.0, 1.0)
+        block.normals[beside] = numbers
+    return numbers[at - beside : at - beside + size].copy()
 
 
 def _blocks64(engine: Engine, size: int, mean: float, std: float) -> NDArray[np.float64]:

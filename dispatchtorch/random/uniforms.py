@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dispatchtorch._base.dtypes import by_name
+from dispatchtorch.random.block import Block
 from dispatchtorch.random.engine import Engine
 from dispatchtorch.random.scalars import CXX_NAME, Shape, cast, count, fused, host_dtype, require_floating
 
@@ -40,10 +41,16 @@ def in_fill_order(shape: Shape, strides: Shape, draw: Callable[[tuple[int, ...]]
     return draw(tuple(shape[axis] for axis in axes)).transpose(np.argsort(axes))
 
 
-def _floats24(engine: Engine, size: int) -> NDArray[np.float32]:
-    out = np.empty(size, np.float32)
+def _floats24(engine: Engine, size: int, shape: Shape | None = None) -> NDArray[np.float32]:
+    block = engine.room(size)
+    at = -1 if block is None else block.claim(size)
+    if block is not None and at >= 0:
+        few = _short24(block, at, size)
+        return few if shape is None or len(shape) == 1 else few.reshape(shape)
+    out = np.empty(size if shape is None else shape, np.float32)
+    flat = out.reshape(-1)
     for start in range(0, size, _BLOCK):
-        part = out[start : start + _BLOCK]
+        part = flat[start : start + _BLOCK]
         words = engine.words32(part.size)
         words &= _MASK24
         part[...] = words.view(np.int32)
@@ -51,10 +58,24 @@ def _floats24(engine: Engine, size: int) -> NDArray[np.float32]:
     return out
 
 
+def _short24(block: Block, at: int, size: int) -> NDArray[np.float32]:
+    numbers = block.uniforms
+    if numbers is None:
+        whole = block.last is not None and block.last[0] == "uniform"
+        block.last = ("uniform", size, at + size)
+        words = block.words & _MASK24 if whole else block.words[at : at + size] & _MASK24
+        made: NDArray[np.float32] = words.view(np.int32).astype(np.float32)
+        made *= _SCALE24
+        if not whole:
+            return made
+        numbers = block.uniforms = made
+    return numbers[at : at + size].copy()
+
+
 def uniform(engine: Engine, shape: Shape, dtype_name: str, low: float = 0.0, high: float = 1.0) -> NDArray[Any]:
     """Return numbers of [low, high): 24 random bits each, 53 for float64; a complex number is two of them."""
     if dtype_name == "float32" and low == 0.0 and high == 1.0:
-        return _floats24(engine, count(shape)).reshape(shape)
+        return _floats24(engine, count(shape), shape)
     if dtype_name.startswith("complex"):
         part = by_name(dtype_name).to_real().name
         return uniform(engine, (*shape, 2), part, low, high).view(dtype_name).reshape(shape)

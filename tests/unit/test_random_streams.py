@@ -5,13 +5,14 @@ import hashlib
 import json
 import pathlib
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 
 import ml_dtypes
 import numpy as np
 import pytest
 
+from dispatchtorch.random import boxmuller, integers, streams
 from dispatchtorch.random import generator as rng
-from dispatchtorch.random import integers, streams
 from dispatchtorch.random.engine import STATE_BYTES, Engine
 from dispatchtorch.tensor import interop
 
@@ -280,18 +281,65 @@ def test_wrong_seeds_and_states_are_refused_in_torchs_words(call, kind, message)
     assert generator.state_bytes() == before
 
 
-def test_normals_made_ahead_are_those_of_their_words():
-    sizes = (16, 16, 32, 1000, 1000, 17, 64, 2048, 16)
+def test_numbers_made_ahead_are_those_of_their_words():
+    draws = [
+        ("normal", 16),
+        ("normal", 1000),
+        ("uniform", 5),
+        ("randperm", 9),
+        ("normal", 17),
+        ("randperm", 1),
+        ("normal", 3),
+    ]
     engine, plain = Engine(3), Engine(3)
-    for turn, size in enumerate(sizes * 5):
-        if turn % 7 == 6:  # other draws in between move the words on
+    ahead = set()
+    for turn in range(900):
+        name, size = draws[turn // 40 % len(draws)] if turn < 600 else draws[turn * turn % len(draws)]
+        plain.load_state_bytes(plain.state_bytes())  # nothing is drawn ahead
+        if turn % 97 == 96:  # other draws in between move the words on
             assert engine.double() == plain.double()
-        plain.followed, plain.ahead = -1, {}  # nothing is made ahead
-        assert np.array_equal(streams.normal(engine, (size,), "float32"), streams.normal(plain, (size,), "float32"))
-    assert engine.ahead
+            assert np.array_equal(engine.words64(2000), plain.words64(2000))
+        if turn % 111 == 110:
+            assert np.array_equal(engine.words32(3000), plain.words32(3000))
+        shape = size if name == "randperm" else (size,)
+        kind = "int64" if name == "randperm" else "float32"
+        got, wanted = [getattr(streams, name)(e, shape, kind) for e in (engine, plain)]
+        assert np.array_equal(got, wanted), (turn, name, size)
+        got[...] = 7  # belongs to the caller
+        assert not plain.block.rows
+        ahead |= set(engine.block.rows)
+        ahead |= {"uniforms"} if engine.block.uniforms is not None else set()
+        ahead |= {"normals"} if any(n is not None for n in engine.block.normals) else set()
+    assert ahead == {"uniforms", "normals", ("normal", 1000), ("normal", 17), ("shuffle", 9)}
     assert engine.state_bytes() == plain.state_bytes()
     engine.load_state_bytes(Engine(5).state_bytes())
     assert np.array_equal(streams.normal(engine, (16,), "float32"), streams.normal(Engine(5), (16,), "float32"))
+
+
+def test_a_state_is_that_of_the_words_given_out_and_not_of_those_drawn_ahead():
+    engine, plain = Engine(8), Engine(8)
+    for turn in range(2500):  # over the ends of some blocks, whose rests are carried on
+        count = turn * 7 % 40 + 1
+        assert np.array_equal(engine.words32(count), plain.words32(count))
+        plain.load_state_bytes(plain.state_bytes())
+        if turn in (2, 3, 50, 230, 231, 1200, 1201, 2499):
+            assert engine.copy().state_bytes() == plain.state_bytes(), turn
+
+
+def test_a_word_is_given_to_one_thread_only():
+    engine, plain = Engine(4), Engine(4)
+    with ThreadPoolExecutor(4) as pool:
+        parts = list(pool.map(lambda i: engine.words32(i % 50 + 1), range(4000)))
+    taken = np.sort(np.concatenate(parts))
+    assert np.array_equal(taken, np.sort(plain.words32(taken.size)))
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.13, 0.42), (-0.12, -0.07), (0.51, 0.9)])
+def test_adding_a_constant_and_taking_it_off_rounds_to_a_float(low, high):
+    constant = boxmuller._rounding(low, high)
+    exact = np.random.default_rng(0).uniform(low, high, 10_000)
+    exact[:5000] = exact[:5000].astype(np.float32) + np.spacing(exact[:5000].astype(np.float32)) / 2.0  # halfway
+    assert np.array_equal((exact + constant) - constant, exact.astype(np.float32))
 
 
 @pytest.mark.parametrize("n", [25, 399, 1000, 40_000])
