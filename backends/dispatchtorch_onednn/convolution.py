@@ -5,52 +5,17 @@ What oneDNN has not, or does slowly, goes to the kernel that was there before.
 
 from __future__ import annotations
 
-import threading
 from typing import Any, Final
 
 import numpy as np
 
 from dispatchtorch.plugin import Kernel
-from dispatchtorch_onednn.library import Convolution, Unsupported, load
+from dispatchtorch_onednn.library import Convolution, kept, load
 
 __all__ = ["around"]
 
 Ints = tuple[int, ...]
-_LIMIT: Final = 1024  # primitives a thread keeps
 _FEW: Final = 3  # oneDNN is slow at the gradient of images with so few channels
-
-
-class _Known(threading.local):
-    def __init__(self) -> None:
-        self.primitives: dict[tuple[Any, ...], Convolution | None] = {}
-
-
-_known: Final = _Known()
-
-
-def _primitive(
-    kind: str,
-    image: Ints,
-    weight: Ints,
-    result: Ints,
-    stride: Ints,
-    padding: Ints,
-    dilation: Ints,
-    groups: int,
-    bias: bool,
-) -> Convolution | None:
-    """Returns the primitive for these sizes, None where there is none."""
-    key = (kind, image, weight, result, stride, padding, dilation, groups, bias)
-    if key not in _known.primitives:
-        if len(_known.primitives) >= _LIMIT:
-            return None
-        try:
-            _known.primitives[key] = Convolution(
-                kind, image, weight, result, stride, padding, dilation, groups, bias=bias
-            )
-        except Unsupported:
-            _known.primitives[key] = None
-    return _known.primitives[key]
 
 
 def _fits(*arrays: Any) -> bool:
@@ -87,7 +52,7 @@ def _convolution(before: Kernel) -> Kernel:
             shape = (len(input), weight.shape[0], *outs)
             image, result, kind = input.shape, shape, "forward"
         adds = bias is not None and not transposed
-        found = _primitive(kind, image, weight.shape, result, stride, padding, dilation, groups, adds)
+        found = kept(Convolution, kind, image, weight.shape, result, stride, padding, dilation, groups, adds)
         if found is None or 0 in shape:
             return before(*given)
         out = np.empty(shape, np.float32)
@@ -106,7 +71,9 @@ def _convolution_weight(before: Kernel) -> Kernel:
         shape = (cotangent.shape[1], input.shape[1] // groups, *kernel)
         found = None
         if _fits(input, cotangent):
-            found = _primitive("weight", input.shape, shape, cotangent.shape, stride, padding, dilation, groups, False)
+            found = kept(
+                Convolution, "weight", input.shape, shape, cotangent.shape, stride, padding, dilation, groups, False
+            )
         if found is None:
             return before(input, cotangent, kernel, stride, padding, dilation, groups)
         out = np.empty(shape, np.float32)

@@ -1,5 +1,6 @@
-"""oneDNN's convolutions give what the NumPy backend's give; without the library the plugin says what to install."""
+"""oneDNN's convolutions and norms give what the NumPy backend's give; without it the plugin says what to install."""
 
+import copy
 import ctypes.util
 import sys
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ import pytest
 
 import dispatchtorch as torch
 from dispatchtorch.plugin.manager import manager
-from dispatchtorch_onednn import convolution, library, plugin
+from dispatchtorch_onednn import convolution, library, normalization, plugin
 
 F = torch.nn.functional
 
@@ -73,6 +74,69 @@ def test_it_computes_and_hands_on_what_it_has_not():
     assert seen == [np.float64]
     wide = [np.ones(shape, np.float32) for shape in ((1, 4, 5, 5), (4, 4, 3, 3))]
     assert kernel(*wide, one, none, one, False, none, 1, None)[0, 0, 0, 0] == 36
+
+
+nn = torch.nn
+NORMS = [
+    (nn.LayerNorm(9), (5, 7, 9)),
+    (nn.LayerNorm((7, 9), bias=False), (5, 7, 9)),
+    (nn.LayerNorm(33, elementwise_affine=False), (4, 33)),
+    (nn.GroupNorm(3, 6), (4, 6, 5, 8)),
+    (nn.GroupNorm(2, 6, affine=False), (4, 6, 40)),
+    (nn.GroupNorm(2, 6), (4, 6)),
+    (nn.BatchNorm1d(7), (12, 7)),
+    (nn.BatchNorm1d(7, affine=False), (12, 7)),
+    (nn.BatchNorm1d(7), (12, 7, 3)),
+    (nn.BatchNorm2d(4), (3, 4, 6, 7)),
+    (nn.BatchNorm2d(4).eval(), (3, 4, 6, 7)),
+]
+
+
+def _normalized(layer, x):  # type: ignore[no-untyped-def]  # any of the modules above
+    layer.zero_grad()
+    x = x.clone().requires_grad_()
+    out = layer(x)
+    (out * torch.arange(out.numel()).view(out.shape).cos()).sum().backward()
+    return out.detach(), x.grad, *[p.grad.clone() for p in layer.parameters()], *[b.clone() for b in layer.buffers()]
+
+
+@needs_library
+@pytest.mark.parametrize("offset", [0.0, 300.0])
+@pytest.mark.parametrize(("layer", "shape"), NORMS)
+def test_norms_are_those_of_numpy_in_float64(layer, shape, offset, request):
+    torch.manual_seed(0)
+    x = torch.randn(*shape) + offset
+    for p in layer.parameters():
+        nn.init.uniform_(p)
+    exact = _normalized(copy.deepcopy(layer).double(), x.double())
+    request.getfixturevalue("registered")
+    for ours, theirs in zip(_normalized(layer, x), exact, strict=True):
+        assert ours.stride() == theirs.stride()
+        tolerance = 1e-3 if offset else 2e-5
+        torch.testing.assert_close(ours.to(theirs.dtype), theirs, rtol=tolerance, atol=tolerance)
+
+
+@needs_library
+def test_every_norm_is_computed_by_onednn_where_it_fits_and_handed_on_where_not():
+    seen = []
+    x = np.random.default_rng(0).standard_normal((4, 6, 64))
+    mean, deviation = np.zeros((4, 2, 1)), np.ones((4, 2, 1))
+    one, none = np.ones(6), np.zeros(6)
+    calls = {
+        "layer_norm": (x, 1, 1e-5, None, None),
+        "layer_norm_backward": (x, x, none.repeat(4), one.repeat(4), 1, 1e-5, None),
+        "group_norm": (x, 2, 1e-5, one, none),
+        "group_norm_backward": (x, x, mean, deviation, 2, 1e-5, one),
+        "batch_norm": (x, True, 1e-5, one, none, None, None),
+        "batch_norm_backward": (x, x, none, one, True, 1e-5, one),
+    }
+    assert set(calls) == set(normalization.AROUND)
+    for op, given in calls.items():
+        kernel = normalization.around(op, lambda *given: seen.append(op))  # noqa: B023  # runs within the loop
+        single = [a.astype(np.float32) if isinstance(a, np.ndarray) else a for a in given]
+        assert kernel(*single)[0].shape == x.shape
+        assert kernel(*given) is None
+    assert seen == list(calls)
 
 
 def test_without_the_library_the_error_says_what_to_install(monkeypatch):
