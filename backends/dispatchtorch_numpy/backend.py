@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Final, Literal
 import numpy as np
 
 from dispatchtorch.plugin import Backend, Gap, Kernel, KernelCall, keep_memory
-from dispatchtorch_numpy.kernels import BARE, KERNELS
+from dispatchtorch_numpy.kernels import BARE, KERNELS, ROWWISE
 from dispatchtorch_numpy.silence import silent, silent_arrays
 
 __all__ = ["NumpyBackend"]
@@ -72,7 +72,7 @@ class NumpyBackend(Backend):
             return kernel
         if call.elementwise and not call.zero_dim:
             return silent(kernel)
-        return silent_arrays(kernel)
+        return silent_arrays(kernel, short=kernel in ROWWISE)
 
     def quiet(self, kernel: Kernel) -> Kernel:
         """Returns the kernel without a word about what numpy calls floating-point errors."""

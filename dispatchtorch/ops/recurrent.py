@@ -211,6 +211,8 @@ def _all_layers(
             w_ih, w_hh, *rest = params[k * each : (k + 1) * each]
             b_ih, b_hh = (rest[0], rest[1]) if has_biases else (None, None)
             r = rest[-1] if len(rest) in (1, 3) else None
+            if b_ih is not None and mode != "gru":  # one addition in all, where a gate is of both sums
+                b_ih, b_hh = b_ih + b_hh, None
             share = _linear(out, w_ih, b_ih)
             share = share if packing is None else packing.pad(share)
             mask = None if packing is None else packing.mask

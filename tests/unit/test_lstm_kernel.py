@@ -26,3 +26,16 @@ def test_the_gradient_from_kept_gates_is_that_of_the_ops(
     assert all(gates is not None for gates in seen)
     for a, b in zip(fused, torch.autograd.grad(loss, given, create_graph=True), strict=True):
         torch.testing.assert_close(a, b)
+
+
+@pytest.mark.parametrize(("batch", "width"), [(3, 32), (40, 64), (70, 128)])
+def test_products_cut_in_parts_are_those_of_whole_ones(batch: int, width: int) -> None:
+    torch.manual_seed(0)
+    layer = torch.nn.LSTM(2, width, dtype=torch.float64)
+    x = torch.randn(3, batch, 2, dtype=torch.float64)
+    whole, given = layer(x)[0], list(layer.parameters())
+    assert recurrent._parts(70, 512, 128) > 1
+    alone = torch.cat([layer(x[:, i : i + 1])[0] for i in range(batch)], 1)
+    torch.testing.assert_close(whole, alone)
+    for a, b in zip(torch.autograd.grad(whole.sum(), given), torch.autograd.grad(alone.sum(), given), strict=True):
+        torch.testing.assert_close(a, b)

@@ -11,9 +11,9 @@ import pkgutil
 from typing import Final
 
 from dispatchtorch.plugin import Kernel
-from dispatchtorch_numpy.kernels.bare import BARE
+from dispatchtorch_numpy.kernels.bare import BARE, ROWWISE
 
-__all__ = ["BARE", "KERNELS"]
+__all__ = ["BARE", "KERNELS", "ROWWISE"]
 
 
 def _collect() -> dict[str, Kernel]:

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from dispatchtorch.plugin import Kernel
-from dispatchtorch_numpy.kernels.bare import bare
+from dispatchtorch_numpy.kernels.bare import bare, rowwise
 from dispatchtorch_numpy.kernels.ones import ones
 
 __all__ = ["KERNELS"]
@@ -107,6 +107,7 @@ def _starts(rows: int, width: int) -> Any:
     return np.arange(0, rows * width, width)
 
 
+@rowwise
 def _cross_entropy(x: Any, target: Any, reduction: str, ignore_index: int, weight: Any) -> tuple[Any, Any]:
     rows, classes = x.shape
     if not x.size:

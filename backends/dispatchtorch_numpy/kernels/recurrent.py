@@ -1,8 +1,9 @@
 """LSTM layers over a whole sequence: gates are computed in memory that is kept for the way back, step by step.
 
-The cells at all times lie behind the gates in one block; on the way back, which is given the cells, the gates are found
-there and not computed again. Local slopes are made in the array that becomes the gradient, and the gradient of the
-weights is one product over all times. Masks, projections and other modes take the shared way.
+Each gate has a piece of its own at each time, so that what is done to it runs over neighbours, and the products are so
+small that BLAS needs not pack them. The cells at all times lie behind the gates in one block; on the way back, which is
+given the cells, the gates are found there and not computed again. The gradient of the weights is one product over all
+times. Masks, projections and other modes take the shared way.
 """
 
 from __future__ import annotations
@@ -13,10 +14,14 @@ import numpy as np
 
 from dispatchtorch.plugin import Kernel
 from dispatchtorch.plugin.numpylike import KERNELS as SHARED
+from dispatchtorch_numpy.kernels.bare import rowwise
+from dispatchtorch_numpy.kernels.blocks import numbers
+from dispatchtorch_numpy.kernels.ones import ones
 
 __all__ = ["KERNELS"]
 
 _WIDE: Final = frozenset(np.dtype(c) for c in "fd")
+_UNPACKED: Final = 10**6  # multiplications in a product that OpenBLAS does without packing
 _shared, _shared_backward = SHARED["_recurrent"], SHARED["_recurrent_backward"]
 
 
@@ -24,12 +29,11 @@ def _fits(x: Any, w: Any, mode: str, r: Any, mask: Any) -> bool:
     return mode == "lstm" and r is None and mask is None and x.dtype in _WIDE and w.dtype is x.dtype and x.size > 0
 
 
-def _block(shape: tuple[int, ...], dtype: Any) -> tuple[Any, Any]:
-    """Returns new memory for gates of this shape and for the cells behind them."""
-    count, batch, wide = shape
-    size = count * batch * wide
-    memory = np.empty(size + size // 4, dtype)
-    return memory[:size].reshape(shape), memory[size:].reshape(count, batch, wide // 4)
+def _block(count: int, batch: int, n: int, dtype: Any) -> tuple[Any, Any]:
+    """Returns new memory for the gates (time, 4, batch, n), in the order o, i, f, g, and for the cells behind them."""
+    size = count * batch * n
+    memory = np.empty(5 * size, dtype)
+    return memory[: 4 * size].reshape(count, 4, batch, n), memory[4 * size :].reshape(count, batch, n)
 
 
 def _gates_before(cells: Any) -> Any:
@@ -39,70 +43,79 @@ def _gates_before(cells: Any) -> Any:
         return None
     if cells.ctypes.data != memory.ctypes.data + size * cells.itemsize or not cells.flags.c_contiguous:
         return None
-    return memory[:size].reshape(*cells.shape[:-1], 4 * cells.shape[-1])
+    count, batch, n = cells.shape
+    return memory[:size].reshape(count, 4, batch, n)
 
 
 def _order(count: int, reverse: bool) -> range:
     return range(count - 1, -1, -1) if reverse else range(count)
 
 
-def _gates(z: Any, width: int, tanhs: Any) -> None:
-    """Puts the gates in the place of what they are of: sigmoids, and the hyperbolic tangent of the third part."""
-    third = z[:, 2 * width : 3 * width]
-    np.tanh(third, tanhs)
-    np.negative(z, z)
-    np.exp(z, z)
-    np.add(z, z.dtype.type(1), z)
-    np.reciprocal(z, z)
-    third[...] = tanhs
+def _by_gate(a: Any) -> Any:
+    """Returns a view (..., 4, batch, n) of (..., batch, 4 * n), the gates in the order of their columns: i, f, g, o."""
+    return a.reshape(*a.shape[:-1], 4, a.shape[-1] // 4).swapaxes(-3, -2)
 
 
+def _cut(a: Any, parts: int) -> Any:
+    """Returns a view of the columns in so many parts, (..., parts, rows, columns / parts)."""
+    return a.reshape(*a.shape[:-1], parts, a.shape[-1] // parts).swapaxes(-3, -2)
+
+
+def _parts(rows: int, inner: int, columns: int) -> int:
+    """Returns into how many parts the columns of a product are to be cut."""
+    for parts in (1, 2, 4, 8):
+        if columns % (16 * parts) == 0 and rows * inner * columns <= parts * _UNPACKED:
+            return parts
+    return 1
+
+
+def _turned(w: Any, dtype: Any) -> Any:
+    """Returns minus the weights, turned to stand at the right of a product, (4, n, n), in the gates' order."""
+    n = w.shape[1]
+    out, apart = np.empty((4, n, n), dtype), w.reshape(4, n, n).swapaxes(1, 2)
+    np.negative(apart[3], out[0])
+    np.negative(apart[:3], out[1:])
+    return out
+
+
+@rowwise
 def _recurrent(x: Any, h: Any, w: Any, mode: str, reverse: bool, b: Any, r: Any, c: Any, mask: Any) -> tuple[Any, ...]:
     if not _fits(x, w, mode, r, mask):
         return tuple(_shared(np, x, h, w, mode, reverse, b, r, c, mask))
     count, batch, wide = x.shape
-    n = wide // 4
-    gates, cells = _block(x.shape, x.dtype)
-    states = np.empty((count, batch, n), x.dtype)
-    product, spare = np.empty((batch, wide), x.dtype), np.empty((batch, n), x.dtype)
-    turned, state, cell = w.T, np.ascontiguousarray(h), c
-    for t in _order(count, reverse):
-        z, now = gates[t], cells[t]
-        np.dot(state, turned, product)
-        np.add(x[t], product, z)
-        if b is not None:
-            np.add(z, b, z)
-        _gates(z, n, spare)
-        np.multiply(z[:, n : 2 * n], cell, now)
-        np.multiply(z[:, :n], z[:, 2 * n : 3 * n], spare)
-        np.add(now, spare, now)
-        state, cell = states[t], now
-        np.tanh(now, state)
-        np.multiply(state, z[:, 3 * n :], state)
+    n, dtype = wide // 4, x.dtype
+    gates, cells = _block(count, batch, n, dtype)
+    states, spare, (one,) = np.empty((count, batch, n), dtype), np.empty((batch, n), dtype), numbers(dtype, 1)
+    parts = _parts(batch, n, n)
+    turned, products, shares = _cut(_turned(w, dtype), parts), _cut(gates, parts), _by_gate(x)
+    bias = None if b is None else b.reshape(4, 1, n)
+    state, cell = np.ascontiguousarray(h), c
+    walk = slice(None, None, -1 if reverse else 1)
+    softs, rests = gates[:, :3], gates[:, 1:]
+    for z, product, soft, rest, share_o, share_rest, now, following in zip(
+        *[a[walk] for a in (gates, products, softs, rests, shares[:, 3], shares[:, :3], cells, states)], strict=True
+    ):
+        o, i, f, g = z
+        np.matmul(state, turned, product)  # everything is negative until the gates are opened
+        np.subtract(o, share_o, o)
+        np.subtract(rest, share_rest, rest)
+        if bias is not None:
+            np.subtract(o, bias[3], o)
+            np.subtract(rest, bias[:3], rest)
+        np.exp(soft, soft)
+        np.add(soft, one, soft)
+        np.reciprocal(soft, soft)
+        np.tanh(g, g)  # stays negative
+        np.multiply(f, cell, now)
+        np.multiply(i, g, spare)
+        np.subtract(now, spare, now)
+        np.tanh(now, following)
+        np.multiply(following, o, following)
+        state, cell = following, now
     return states, state.copy(), cell.copy(), cells
 
 
-def _slopes(z: Any, tanhs: Any, before: Any, out: Any, spare: Any) -> Any:
-    """Writes what the cell's gradient and, last, the state's are multiplied by to give the gates'.
-
-    Returns what the state's gradient is multiplied by to reach the cell.
-    """
-    i, _, g, o = z
-    si, sf, sg, so = out
-    one = i.dtype.type(1)
-    np.subtract(one, z, out)
-    np.multiply(out, z, out)  # the sigmoids' slopes
-    np.multiply(si, g, si)
-    np.multiply(sf, before, sf)
-    np.multiply(so, tanhs, so)
-    np.multiply(g, g, sg)
-    np.subtract(one, sg, sg)
-    np.multiply(sg, i, sg)
-    np.multiply(tanhs, tanhs, spare)
-    np.subtract(one, spare, spare)
-    return np.multiply(spare, o, spare)
-
-
+@rowwise
 def _recurrent_backward(
     grads: Any, x: Any, h: Any, w: Any, out: Any, mode: str, reverse: bool, b: Any, r: Any, c: Any, mask: Any,
     cells: Any,
@@ -113,32 +126,48 @@ def _recurrent_backward(
     by_states, by_last, by_last_cell, by_cells = grads
     count, batch, wide = x.shape
     n, dtype = wide // 4, x.dtype
-    dz = np.empty(x.shape, dtype)
+    dz, (one,) = np.empty(x.shape, dtype), numbers(dtype, 1)
     dh, dc = by_last.copy(order="C"), by_last_cell.copy(order="C")
+    slopes = np.empty((4, batch, n), dtype)  # what the state's gradient, first, and the cell's are multiplied by
     tanhs, spare = np.empty((batch, n), dtype), np.empty((batch, n), dtype)
-    for t in _order(count, not reverse):
-        last = t == (count - 1 if reverse else 0)
-        before = c if last else cells[t + 1 if reverse else t - 1]
-        now = dz[t].reshape(batch, 4, n)
-        z = gates[t].reshape(batch, 4, n).swapaxes(0, 1)
-        np.tanh(cells[t], tanhs)
-        reach = _slopes(z, tanhs, before, now.swapaxes(0, 1), spare)
-        np.add(dh, by_states[t], dh)
-        np.add(dc, by_cells[t], dc)
-        np.multiply(reach, dh, reach)
-        np.add(dc, reach, dc)
-        np.multiply(now[:, :3], dc[:, None], now[:, :3])
-        np.multiply(now[:, 3], dh, now[:, 3])
-        np.multiply(dc, z[1], dc)
-        np.dot(dz[t], w, dh)
-    first, rest = (count - 1, slice(0, count - 1)) if reverse else (0, slice(1, count))
-    before_rest = slice(1, count) if reverse else slice(0, count - 1)
+    parts = _parts(batch, wide, n)
+    weights, product, rows = _cut(w, parts), _cut(dh, parts), _by_gate(dz)
+    by_o, by_i, by_f, by_g = slopes
+    by_o_f, by_rest = slopes[0:3:2], slopes[1:]
+    walk, first = (slice(None, None, 1 if reverse else -1), count - 1 if reverse else 0)
+    olds = [c, *cells[:-1]] if not reverse else [*cells[1:], c]
+    kept, made = (gates, gates[:, 0:3:2], cells, olds, out), (dz, rows[:, 3], rows[:, :3])
+    for z, o_f, cell, old, state, g_state, g_cell, now, row_o, row_rest in zip(
+        *[a[walk] for a in (*kept, by_states, by_cells, *made)], strict=True
+    ):
+        o, i, f, g = z  # g is negative
+        np.tanh(cell, tanhs)
+        np.subtract(one, o_f, by_o_f)
+        np.subtract(i, one, by_i)
+        np.multiply(by_o, state, by_o)
+        np.multiply(i, g, spare)
+        np.multiply(by_i, spare, by_i)
+        np.multiply(spare, g, spare)
+        np.subtract(i, spare, by_g)
+        np.multiply(f, old, spare)
+        np.multiply(by_f, spare, by_f)
+        np.multiply(state, tanhs, spare)
+        np.subtract(o, spare, spare)
+        np.add(dh, g_state, dh)
+        np.add(dc, g_cell, dc)
+        np.multiply(spare, dh, spare)  # reaches the cell
+        np.add(dc, spare, dc)
+        np.multiply(by_rest, dc, row_rest)
+        np.multiply(by_o, dh, row_o)
+        np.multiply(dc, f, dc)
+        np.matmul(now, weights, product)
+    rest, before_rest = (slice(0, -1), slice(1, None)) if reverse else (slice(1, None), slice(0, -1))
     by_w = dz[first].T.dot(h)
     if count > 1:
         by_w += dz[rest].reshape(-1, wide).T.dot(out[before_rest].reshape(-1, n))
     none = np.zeros(0, dtype)
     flat = dz.reshape(-1, wide)
-    by_b = none if b is None else np.ones(len(flat), dtype).dot(flat)
+    by_b = none if b is None else ones(len(flat), dtype).dot(flat)
     return dz, dh, by_w, by_b, none, dc
 
 
