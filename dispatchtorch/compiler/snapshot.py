@@ -7,7 +7,10 @@ Must not know: programs and functions.
 
 from __future__ import annotations
 
+import contextlib
 import gc
+from collections.abc import Iterator
+from itertools import compress
 from typing import Any
 
 from dispatchtorch.plugin.backend import Array, Backend
@@ -16,7 +19,7 @@ from dispatchtorch.tensor.lens import is_contiguous
 from dispatchtorch.tensor.storage import Storage
 from dispatchtorch.tensor.tensor import Tensor, lens_of, storage_of
 
-__all__ = ["Snapshot", "covers", "freshen", "storage_behind", "tensors_alive"]
+__all__ = ["Snapshot", "covers", "freshen", "only_what_is_new", "storage_behind", "tensors_alive"]
 
 
 def _kinds() -> set[type]:
@@ -30,8 +33,24 @@ def _kinds() -> set[type]:
 
 def _alive() -> list[Any]:
     """Returns all live tensors and generators."""
-    kinds = _kinds()
-    return [found for found in gc.get_objects() if type(found) in kinds]
+    objects = gc.get_objects()
+    return list(compress(objects, map(_kinds().__contains__, map(type, objects))))
+
+
+@contextlib.contextmanager
+def only_what_is_new() -> Iterator[None]:
+    """Keeps what is there out of the collector's sight: it lists and goes through what is made from now on.
+
+    Where somebody else has done so already (`gc.freeze`), nothing is done.
+    """
+    mine = gc.get_freeze_count() == 0
+    if mine:
+        gc.freeze()
+    try:
+        yield
+    finally:
+        if mine:
+            gc.unfreeze()
 
 
 def tensors_alive(backend: Backend, among: list[Any] | None = None) -> list[Tensor]:

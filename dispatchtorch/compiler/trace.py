@@ -18,7 +18,7 @@ from dispatchtorch.compiler.leaving import Collector, Leaving
 from dispatchtorch.compiler.program import FromSlot, Program
 from dispatchtorch.compiler.reach import MISSING, Guards, Reach, Slot, restored
 from dispatchtorch.compiler.recording import Recording, UntraceableError
-from dispatchtorch.compiler.snapshot import Snapshot, storage_behind
+from dispatchtorch.compiler.snapshot import Snapshot, only_what_is_new, storage_behind
 from dispatchtorch.dispatch.node import next_seq
 from dispatchtorch.dispatch.tracing import tracing
 from dispatchtorch.plugin.backend import Array, Backend
@@ -74,7 +74,8 @@ def trace(
     before, tracing.now = tracing.now, recording
     kept_casts, casts.kept = casts.kept, {}
     try:
-        traced = backend.trace(staged, arrays)
+        with only_what_is_new():
+            traced = backend.trace(staged, arrays)
     except BaseException:
         for container, held in reach.changes():
             restored(container, held)

@@ -14,7 +14,9 @@ def number(value: Any) -> Any:
     """Returns an option that may be a tensor of one element as a number; while a step is traced, as a 0-d tensor."""
     if not isinstance(value, Tensor):
         return value
-    return float(value.item()) if tracing.now is None else value.reshape(()).double()
+    if tracing.now is None:
+        return float(value.item())
+    return (value.reshape(()) if value.dim() else value).double()
 
 
 def is_on(value: Any) -> bool:

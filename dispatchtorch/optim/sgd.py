@@ -74,7 +74,11 @@ class SGD(GradientStep):
                 grad = grad.add(buffer.mul(momentum)) if moved else grad.add(buffer, alpha=momentum)
             else:
                 grad = buffer
-        advance(x, grad, -rate_of(group))
+        rate = rate_of(group)
+        if tracing.now is not None and isinstance(rate, Tensor):
+            x.sub_(grad.mul(rate))  # the rate itself: one step less for each parameter
+        else:
+            advance(x, grad, -rate)
 
     def _move_all(self, group: dict[str, Any], kernel: Any, params: list[Tensor], grads: list[Tensor]) -> None:
         momentum = group["momentum"]

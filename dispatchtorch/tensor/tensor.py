@@ -322,6 +322,11 @@ def _putter(backend: Backend, lens: Lens, dtype: DType) -> Kernel:
     return backend.bind(put, KernelCall("lens_put"))
 
 
+@lru_cache(maxsize=4096)
+def _is_whole(lens: Lens) -> bool:
+    return lens.offset == 0 and is_contiguous(lens)
+
+
 def read(t: Tensor) -> Array:
     """Returns the current values as a raw array, going through the lens where the base has moved on."""
     if t._key.native:
@@ -352,7 +357,11 @@ def write(t: Tensor, value: Array) -> None:
         storage, extra = cell.storage, t._extra
         assert extra is not None  # as above
         assert extra.lens is not None
-        storage.root = _putter(backend, extra.lens, t._key.dtype)(storage.root, value)
+        lens, root = extra.lens, storage.root
+        if not on_mesh and lens.shape == root.shape == value.shape and root.dtype == value.dtype and _is_whole(lens):
+            storage.root = value
+        else:
+            storage.root = _putter(backend, lens, t._key.dtype)(root, value)
         storage.stamp += 1
         extra.stamp = storage.stamp if not on_mesh else -1  # to be read from there
     t._a = value
