@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Final, Literal
 import numpy as np
 
 from dispatchtorch.plugin import Backend, Gap, Kernel, KernelCall, keep_memory
-from dispatchtorch_numpy.kernels import BARE, KERNELS, ROWWISE
+from dispatchtorch_numpy.kernels import BARE, KERNELS, ROWWISE, WRITERS
 from dispatchtorch_numpy.silence import silent, silent_arrays
 
 __all__ = ["NumpyBackend"]
@@ -32,6 +32,7 @@ class NumpyBackend(Backend):
     capabilities: ClassVar[frozenset[str]] = frozenset({"float16", "float64", "complex64", "complex128", "bfloat16"})
     gaps: tuple[Gap, ...] = ()
     kernels: Mapping[str, Kernel] = KERNELS
+    writers: Mapping[str, Kernel] = WRITERS
 
     def __init__(self) -> None:
         super().__init__()

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from dispatchtorch._base.dtypes import FLOATING, DType
 from dispatchtorch.dispatch.general import raw_result
 from dispatchtorch.dispatch.lifting import lifted_beside
 from dispatchtorch.dispatch.modes import modes
-from dispatchtorch.dispatch.op import TENSOR, Op
+from dispatchtorch.dispatch.op import DTYPE, LIST, TENSOR, Op
 from dispatchtorch.dispatch.overlap import require_apart, require_distinct
 from dispatchtorch.dispatch.overriding import dispatch, overloaded_args, public_function, state
 from dispatchtorch.dispatch.promotion import MixedBackendsError, widens
 from dispatchtorch.dispatch.record import check_inplace, keep_out, make_node, rebase, refresh, requires
-from dispatchtorch.dispatch.resolve import kernel_for
+from dispatchtorch.dispatch.resolve import kernel_for, writer_for
+from dispatchtorch.dispatch.source import written
 from dispatchtorch.dispatch.sparse import SparseMet, redirect_write
 from dispatchtorch.plugin.backend import KernelCall
 from dispatchtorch.tensor.key import Key
+from dispatchtorch.tensor.sparse import is_sparse_key
 from dispatchtorch.tensor.storage import Cell
 from dispatchtorch.tensor.tensor import Parameter, Tensor, cell_of, read, wrap, write
 
@@ -50,7 +52,7 @@ def make_inplace(op: Op) -> Callable[..., Any]:
     op.inplace_plans = plans
     binary = op.pointwise and op.kinds == (TENSOR, TENSOR)
 
-    def written(input: Tensor, other: Any) -> Tensor:
+    def written_pair(input: Tensor, other: Any) -> Tensor:
         kind = type(other)
         if kind is Tensor or kind is Parameter:
             pair, given = (input._key, other._key), other._a
@@ -77,11 +79,13 @@ def make_inplace(op: Op) -> Callable[..., Any]:
 
     def general_entry(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         if binary and len(args) == 1 and not kwargs:
-            return written(input, args[0])
+            return written_pair(input, args[0])
         full = (input, *args) if not kwargs and len(args) + 1 == op.arity else op.bind_arguments((input, *args), kwargs)
         return inplace(op, full)
 
-    entry: Any = written if binary and op.params == ("input", "other") else general_entry
+    entry: Any = written_pair if binary and op.params == ("input", "other") else general_entry
+    if not op.pointwise and LIST not in op.kinds and DTYPE not in op.kinds:
+        entry = _waiting_entry(op)
     entry.__name__ = entry.__qualname__ = op.name + "_"
     entry.__doc__ = f"Writes the result of `{op.name}` into the tensor and returns it.\n\n{op.doc}"
     entry.op = op
@@ -112,6 +116,55 @@ def _fast_kernel(op: Op, pair: tuple[Any, Any]) -> Any:
         op.check(pair, first.dtype)
     kernel = kernel_for(op, first, KernelCall(op.name, (), False, True))
     return kernel if first.backend.takes_out(kernel) else False
+
+
+def _waiting_entry(op: Op) -> Callable[..., Tensor]:
+    """Returns an in-place function that is written when it is first called, so that importing is not slower."""
+
+    def entry(*args: Any) -> Tensor:
+        made = op.entry.inplace = written(_writing_source(op), "in place", _NAMES)(op, op.inplace_plans)  # type: ignore[attr-defined]  # an entry has one
+        return made(*args)  # type: ignore[no-any-return]  # its first argument
+
+    return entry
+
+
+def _writing_source(op: Op) -> str:
+    """Returns the source of an op's in-place function: by the backend's writer, or else the general way."""
+    args = "".join([f"a{i}, " for i in range(op.arity)])
+    tensors = [i for i, kind in enumerate(op.kinds) if kind == TENSOR]
+    keys = f"({''.join([f'a{i}._key, ' for i in tensors])})"
+    shared = "".join([f" or a{i}._cell is not None or a{i} is a0" for i in tensors[1:]])
+    raws = "".join([f"a{i}._a, " if i in tensors else f"a{i}, " for i in range(op.arity)])
+    return "\n".join(
+        [
+            "def make(op, plans):",
+            f"    def entry({args}):",
+            "        try:",
+            f"            keys = {keys}",
+            "        except AttributeError:",
+            f"            return inplace(op, ({args}))",
+            "        writer = plans.get(keys)",
+            "        if writer is None:",
+            "            writer = plans[keys] = _writer(op, keys)",
+            f"        if not writer or not a0._a.flags.c_contiguous{shared}:",
+            f"            return inplace(op, ({args}))",
+            f"        writer({raws})",
+            "        cell = a0._cell",
+            "        if cell is None:",
+            "            cell = a0._cell = Cell()",
+            "        cell.version += 1",
+            "        return a0",
+            "    return entry",
+        ]
+    )
+
+
+def _writer(op: Op, keys: tuple[Key, ...]) -> Any:
+    """Returns the backend's writer, for plain tensors of one native library and device; else False."""
+    first = keys[0]
+    if not all(key.simple and key.backend is first.backend and key.device == first.device for key in keys):
+        return False
+    return (not is_sparse_key(first) and writer_for(op, first.backend)) or False
 
 
 def write_raw(t: Tensor, raw: Any) -> None:
@@ -182,3 +235,7 @@ def _frozen(t: Tensor) -> Tensor:
     copy = wrap(t._key.backend.copy(read(t)), t._key.fresh(t._key.zero_dim, t._key.requires))
     copy._edge = t._edge
     return copy
+
+
+# what written source may name
+_NAMES: Final[dict[str, Any]] = {"Cell": Cell, "__name__": __name__, "_writer": _writer, "inplace": inplace}

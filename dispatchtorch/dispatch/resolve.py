@@ -18,7 +18,7 @@ from dispatchtorch.tensor.key import Key, intern_key
 from dispatchtorch.tensor.sparse import is_sparse_key
 from dispatchtorch.tensor.tensor import Tensor, read, wrap
 
-__all__ = ["NoKernelError", "climb", "explain", "kernel_for", "result_key"]
+__all__ = ["NoKernelError", "climb", "explain", "kernel_for", "result_key", "writer_for"]
 
 
 class NoKernelError(NotImplementedError):
@@ -86,6 +86,15 @@ def kernel_for(op: Op, key: Key, call: KernelCall) -> Kernel:
     bound = backend.bind(chosen, call)
     wrapped: Kernel = manager().wrap_kernel(op.name.strip("_"), backend.name, bound)[0]
     return wrapped
+
+
+def writer_for(op: Op, backend: Backend) -> Kernel | None:
+    """Returns what writes an op's result into its first array; None where there is none or a plugin wants calls."""
+    name = op.name.strip("_")
+    plugins, writer = manager(), backend.writers.get(op.name)
+    if writer is None or plugins.kernel_override(name, backend.name) is not None:
+        return None
+    return backend.quiet(writer) if plugins.wrap_kernel(name, backend.name, writer)[0] is writer else None
 
 
 def explain(name: str, backend: str | None = None) -> Ladder:

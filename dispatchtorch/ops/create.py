@@ -352,7 +352,7 @@ def _formatted(shape: tuple[int, ...], memory_format: MemoryFormat) -> Lens | No
 def _full_like(input: Tensor, key: Key, value: Number, memory_format: MemoryFormat | None) -> Tensor:
     shape = tuple(input._a.shape)
     if memory_format is None or memory_format is preserve_format:
-        lens = like_lens(input)
+        lens = None if input._key.native and input._a.flags.c_contiguous else like_lens(input)
     else:
         lens = _formatted(shape, memory_format)
     if lens is None:
@@ -370,8 +370,9 @@ def _like(name: str, value: int) -> Callable[..., Tensor]:
         requires_grad: bool = False,
         memory_format: Any = None,
     ) -> Tensor:
-        key = like_key(input, dtype, device)
-        return finished(_full_like(input, key, value, memory_format), requires_grad)
+        key = like_key(input, dtype, device) if dtype is not None or device is not None else input._key.fresh(False)
+        t = _full_like(input, key, value, memory_format)
+        return finished(t, True) if requires_grad else t
 
     make.__name__ = make.__qualname__ = name
     make.__doc__ = f"Returns a tensor of {name.partition('_')[0]} with the shape, dtype and device of ``input``."

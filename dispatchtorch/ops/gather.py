@@ -11,7 +11,7 @@ from typing import Any
 from dispatchtorch.dispatch.general import create
 from dispatchtorch.dispatch.op import TABLE
 from dispatchtorch.dispatch.table import FUNCTIONS, METHODS, composite, primitive
-from dispatchtorch.ops.index import int_index, within
+from dispatchtorch.ops.index import BOUNDS, int_index, within
 from dispatchtorch.ops.samples import Maker, Sample
 from dispatchtorch.ops.scatter import _index_add, _scatter_add
 from dispatchtorch.ops.singleton import expand
@@ -78,20 +78,22 @@ def gather_samples(make: Maker) -> Iterator[Sample]:
 def check_gather(op: str, input: Tensor, dim: int, index: Tensor) -> int:
     """Returns ``dim`` counted from the front; torch's errors for an index that does not fit."""
     shape, wanted = tuple(input._a.shape), tuple(index._a.shape)
-    dim = wrap_dim(dim, len(shape))
+    ndim = len(shape)
+    if type(dim) is not int or not 0 <= dim < ndim:
+        dim = wrap_dim(dim, ndim)
     if index._a.size == 0 and index._key.dtype.category < 2:
         return dim
     int_index(index, op)
-    if max(len(shape), 1) != max(len(wanted), 1):
-        raise RuntimeError("Index tensor must have the same number of dimensions as input tensor")
-    for d, (n, m) in enumerate(zip(wanted, shape, strict=False)):
-        if d != dim and n > m:
-            raise RuntimeError(
-                f"Size does not match at dimension {d} expected index {list(wanted)} to be no larger than self "
-                f"{list(shape)} apart from dimension {dim}"
-            )
-    size = int(shape[dim]) if shape else 1
-    within(index, size, f"index {{index}} is out of bounds for dimension {dim} with size {{size}}", RuntimeError)
+    if wanted != shape:
+        if max(ndim, 1) != max(len(wanted), 1):
+            raise RuntimeError("Index tensor must have the same number of dimensions as input tensor")
+        for d, (n, m) in enumerate(zip(wanted, shape, strict=False)):
+            if d != dim and n > m:
+                raise RuntimeError(
+                    f"Size does not match at dimension {d} expected index {list(wanted)} to be no larger than self "
+                    f"{list(shape)} apart from dimension {dim}"
+                )
+    within(index, int(shape[dim]) if shape else 1, BOUNDS, RuntimeError, dim=dim)
     return dim
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
+from dispatchtorch._base.dtypes import int64
 from dispatchtorch._base.host import np
 from dispatchtorch.batching.errors import MASK, DynamicShapeError
 from dispatchtorch.dispatch.destination import fill
@@ -35,7 +36,8 @@ __all__ = [
     "within",
 ]
 
-BOUNDS = "index {{index}} is out of bounds for dimension {dim} with size {{size}}"
+BOUNDS = "index {index} is out of bounds for dimension {dim} with size {size}"
+_FEW: Final = 8192  # numbers of which the place of the largest is found sooner than the largest
 BYTE_WARNING = "indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead."
 
 
@@ -94,9 +96,9 @@ def _nonzero(input: Tensor) -> Tensor:
 
 
 def within(
-    index: Tensor, size: int, message: str, error: type[Exception] = IndexError, *, negative: bool = False
+    index: Tensor, size: int, message: str, error: type[Exception] = IndexError, *, negative: bool = False, dim: int = 0
 ) -> None:
-    """Raises ``message`` with the offending {index} and {size} for an index beyond the ends.
+    """Raises ``message`` with the offending {index}, {size} and {dim} for an index beyond the ends.
 
     ``negative``: down to -size, counted from the end; else down to 0.
 
@@ -105,7 +107,7 @@ def within(
     found = extent(index, below=0 if negative else size)
     if found is not None and (found[1] >= size or found[0] < (-size if negative else 0)):
         low, high = found
-        raise error(message.format(index=high if high >= size else low, size=size))
+        raise error(message.format(index=high if high >= size else low, size=size, dim=dim))
 
 
 def extent(index: Tensor, *, below: int = 0) -> tuple[int, int] | None:
@@ -120,14 +122,16 @@ def extent(index: Tensor, *, below: int = 0) -> tuple[int, int] | None:
         host = key.backend.to_host(read(index))
     except TypeError:  # a traced value
         return None
-    if below and host.dtype == np.int64 and np.maximum.reduce(host.view(np.uint64), None) < below:
-        return None  # a negative number has the highest bit
+    if below and key.dtype is int64:
+        bits = host.view(np.uint64)  # a negative number has the highest bit
+        if (bits.item(bits.argmax()) if host.size < _FEW else np.maximum.reduce(bits, None)) < below:
+            return None
     return int(np.minimum.reduce(host, None)), int(np.maximum.reduce(host, None))
 
 
 def int_index(index: Tensor, op: str) -> None:
     """Raises torch's error unless the index is int32 or int64."""
-    if index._key.dtype.name not in ("int64", "int32"):
+    if index._key.dtype is not int64 and index._key.dtype.name != "int32":
         raise RuntimeError(f"{op}(): Expected dtype int32/int64 for index")
 
 
@@ -181,7 +185,7 @@ def _resolved(t: Tensor, spec: dict[int, Tensor], *, late: bool = False) -> tupl
 
 
 def _check_place(t: Tensor, dim: int, index: Tensor) -> None:
-    within(index, int(t._a.shape[dim]), BOUNDS.format(dim=dim), negative=True)
+    within(index, int(t._a.shape[dim]), BOUNDS, negative=True, dim=dim)
 
 
 def index_by(t: Tensor, spec: dict[int, Tensor]) -> Tensor:

@@ -123,16 +123,25 @@ def _product_backward(
 
 
 def _checked(op: str, input: Tensor, dim: int, index: Tensor, src: Tensor | None) -> int:
-    shape, wanted = tuple(input._a.shape), tuple(index._a.shape)
-    dim = wrap_dim(dim, len(shape))
+    shape, wanted = input._a.shape, index._a.shape
+    ndim = len(shape)
+    if type(dim) is not int or not 0 <= dim < ndim:
+        dim = wrap_dim(dim, ndim)
     if src is not None and src._key.dtype is not input._key.dtype:
         raise RuntimeError(f"{op}(): Expected self.dtype to be equal to src.dtype")
     if not index._a.size:
         return dim
     int_index(index, op)
+    given = wanted if src is None else src._a.shape
+    if wanted != shape or given != shape:
+        _check_sizes(tuple(shape), dim, tuple(wanted), None if src is None else tuple(given))
+    within(index, shape[dim] if shape else 1, BOUNDS, RuntimeError, dim=dim)
+    return dim
+
+
+def _check_sizes(shape: tuple[int, ...], dim: int, wanted: tuple[int, ...], given: tuple[int, ...] | None) -> None:
     if max(len(shape), 1) != max(len(wanted), 1):
         raise RuntimeError("Index tensor must have the same number of dimensions as self tensor")
-    given = None if src is None else tuple(src._a.shape)
     if given is not None and max(len(given), 1) != max(len(wanted), 1):
         raise RuntimeError("Index tensor must have the same number of dimensions as src tensor")
     beyond = any(d != dim and n > m for d, (n, m) in enumerate(zip(wanted, shape, strict=False)))
@@ -141,12 +150,11 @@ def _checked(op: str, input: Tensor, dim: int, index: Tensor, src: Tensor | None
         raise RuntimeError(
             f"Expected index {list(wanted)} to be no larger than self {list(shape)} apart from dimension {dim}{tail}"
         )
-    within(index, int(shape[dim]) if shape else 1, BOUNDS.format(dim=dim), RuntimeError)
-    return dim
 
 
 def _at_least_1d(input: Tensor, index: Tensor, src: Any) -> tuple[Tensor, Tensor, Any]:
-    index = index if index._a.shape else reshape(index, (1,))
+    if not index._a.shape:
+        index = reshape(index, (1,))
     if isinstance(src, Tensor) and not src._a.shape:
         src = reshape(src, (1,))
     return input if input._a.shape else reshape(input, (1,)), index, src
@@ -318,21 +326,20 @@ def _run_index_add(form: Any, input: Tensor, dim: int, index: Tensor, source: Te
             "same scalar type"
         )
     source = source if source._a.shape else reshape(source, (1,))
-    count, given = int(index._a.shape[0]), tuple(source._a.shape)
-    shape = tuple(input._a.shape)
+    count, given, shape = int(index._a.shape[0]), tuple(source._a.shape), tuple(input._a.shape)
     if dim >= len(given) or given[dim] != count:
         raise RuntimeError(
             f"index_add_(): Number of indices ({count}) should be equal to source.size(dim): "
             f"({given[dim] if dim < len(given) else 1}), for dim: {dim}"
         )
-    if given[:dim] + given[dim + 1 :] != shape[:dim] + shape[dim + 1 :]:
+    if given != shape and given[:dim] + given[dim + 1 :] != shape[:dim] + shape[dim + 1 :]:
         raise RuntimeError(
             "source tensor shape must match self tensor shape, excluding the specified dimension. Got self.shape = "
             f"{list(shape)} source.shape = {list(given)}"
         )
     if len(shape) == 1:
         within(index, shape[dim], "index out of range in self")
-    within(index, shape[dim], BOUNDS.format(dim=dim), RuntimeError)
+    within(index, shape[dim], BOUNDS, RuntimeError, dim=dim)
     return form(_index_add)(input, dim, index, source if alpha == 1 else source * alpha)  # type: ignore[no-any-return]  # an entry
 
 
@@ -353,7 +360,7 @@ def _run_index_copy(form: Any, input: Tensor, dim: int, index: Tensor, source: T
             f"index_copy_(): Number of indices ({count}) should be equal to source.size(dim) ({given[dim]})"
         )
     size = int(input._a.shape[dim])
-    within(index, size, f"index_copy_(): {BOUNDS.format(dim=dim)}")
+    within(index, size, f"index_copy_(): {BOUNDS}", dim=dim)
     return form(_index_copy)(input, dim, index, source)  # type: ignore[no-any-return]  # an entry of the table
 
 
@@ -362,7 +369,7 @@ def _run_index_fill(form: Any, input: Tensor, dim: int, index: Tensor, value: An
     index = _vector("index_fill_", index)
     if index._key.dtype.name != "int64":
         raise IndexError("index_fill_(): Expected dtype int64 for index.")
-    within(index, int(input._a.shape[dim]), BOUNDS.format(dim=dim), negative=True)
+    within(index, int(input._a.shape[dim]), BOUNDS, negative=True, dim=dim)
     if isinstance(value, Tensor):
         if value._a.shape:
             raise RuntimeError(

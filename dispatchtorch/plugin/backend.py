@@ -121,6 +121,9 @@ class Backend(ABC):
     aliasing: ClassVar[Literal["native", "lens"]]
     capabilities: ClassVar[frozenset[str]] = frozenset()  # optional dtypes it has: "float64", "float16", ...
     kernels: Mapping[str, Kernel] = {}
+    # native libraries, by the op's name: kernels that write the result into their first array, which is in C order and
+    # shares no memory with the others, and return nothing; of ops whose result has the first one's shape and dtype
+    writers: Mapping[str, Kernel] = {}
     gaps: tuple[Gap, ...] = ()
     below: Backend | None = None  # for a backend whose arrays hold tensors of another one: that one
 
