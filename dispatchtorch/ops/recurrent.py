@@ -48,7 +48,7 @@ def _plain_step(mode: str, x: Tensor, hidden: Tensor) -> Tensor:
 
 
 def _derived(
-    g: Tensors,
+    g: Sequence[Tensor | None],
     out: Tensors,
     x: Tensor,
     h: Tensor,
@@ -65,14 +65,20 @@ def _derived(
     given = (x, h, w, b, r, c)
     if modes.grad:
         again = _recurrent.op.body(x, h, w, mode, reverse, b, r, c, mask)  # type: ignore[attr-defined]  # an entry
+        reached = [(one, grad) for one, grad in zip(again, g[:4], strict=False) if grad is not None]
         wanted = [t for t, needed in zip(given, needs, strict=True) if needed and t is not None]
-        found = iter(gradients(list(again), wanted, list(g), create_graph=True, allow_unused=True))
+        roots, seeds = [one for one, _ in reached], [grad for _, grad in reached]
+        found = iter(gradients(roots, wanted, seeds, create_graph=True, allow_unused=True))
         return tuple(
             [next(found) if needed and t is not None else None for t, needed in zip(given, needs, strict=True)]
         )
     cells = out[3] if mode == "lstm" else None
+    zeros = FUNCTIONS["zeros_like"]
     # a step has a complex derivative D and the kernel gives g @ D; the gradient that is meant is g @ conj(D)
-    got = _recurrent_backward([conj_of(t) for t in g], x, h, w, out[0], mode, reverse, b, r, c, mask, cells)
+    grads = [zeros(one) if grad is None else conj_of(grad) for one, grad in zip(out[:3], g, strict=False)]
+    if cells is not None and g[3] is not None:
+        grads.append(conj_of(g[3]))
+    got = _recurrent_backward(grads, x, h, w, out[0], mode, reverse, b, r, c, mask, cells, out[4:])
     return tuple([conj_of(grad) if t is not None else None for grad, t in zip(got, given, strict=True)])
 
 
@@ -91,6 +97,7 @@ def _samples(make: Maker) -> Iterator[Sample]:
     },
     node="StackBackward0",
     samples=_samples,
+    partial=True,
 )
 def _recurrent(
     x: Tensor,
@@ -105,6 +112,8 @@ def _recurrent(
 ) -> Tensors:
     """Returns the states at all times and the last one; of an LSTM the last cells and the cells at all times too.
 
+    A kernel may give more of an LSTM: what it keeps for the way back, which only the backend's own
+    `_recurrent_backward` can read. It has no gradient.
     ``x`` (time, batch, gates) is the input's share of the gates; where ``mask`` (time, batch, 1) is false, the state
     stays. ``r`` projects an LSTM's state.
     """
@@ -146,8 +155,12 @@ def _recurrent_backward(
     c: Tensor | None = None,
     mask: Tensor | None = None,
     cells: Tensor | None = None,
+    kept: Sequence[Tensor] = (),
 ) -> Tensors:
-    """Returns the gradients of x, h, w, b, r and c; those of what is not there are empty."""
+    """Returns the gradients of x, h, w, b, r and c; those of what is not there are empty.
+
+    ``grads`` are those of `_recurrent`'s results; the one of an LSTM's cells at all times may be missing.
+    """
     ...
 
 
@@ -350,7 +363,7 @@ def lstm_cell(
         raise RuntimeError("lstm_cell expects two hidden states")
     _check_cell(input, hx[0], w_ih, w_hh)
     share = _linear(input, w_ih, b_ih).unsqueeze(0)
-    _, state, cell, _ = _recurrent(share, hx[0], w_hh, "lstm", False, b_hh, None, hx[1])
+    _, state, cell, *_ = _recurrent(share, hx[0], w_hh, "lstm", False, b_hh, None, hx[1])
     return state, cell
 
 

@@ -1,9 +1,8 @@
 """LSTM layers over a whole sequence: gates are computed in memory that is kept for the way back, step by step.
 
 Each gate has a piece of its own at each time, so that what is done to it runs over neighbours, and the products are so
-small that BLAS needs not pack them. The cells at all times lie behind the gates in one block; on the way back, which is
-given the cells, the gates are found there and not computed again. The gradient of the weights is one product over all
-times. Masks, projections and other modes take the shared way.
+small that BLAS needs not pack them. The gradient of the weights is one product over all times. Masks, projections and
+other modes take the shared way.
 """
 
 from __future__ import annotations
@@ -27,28 +26,6 @@ _shared, _shared_backward = SHARED["_recurrent"], SHARED["_recurrent_backward"]
 
 def _fits(x: Any, w: Any, mode: str, r: Any, mask: Any) -> bool:
     return mode == "lstm" and r is None and mask is None and x.dtype in _WIDE and w.dtype is x.dtype and x.size > 0
-
-
-def _block(count: int, batch: int, n: int, dtype: Any) -> tuple[Any, Any]:
-    """Returns new memory for the gates (time, 4, batch, n), in the order o, i, f, g, and for the cells behind them."""
-    size = count * batch * n
-    memory = np.empty(5 * size, dtype)
-    return memory[: 4 * size].reshape(count, 4, batch, n), memory[4 * size :].reshape(count, batch, n)
-
-
-def _gates_before(cells: Any) -> Any:
-    """Returns the gates that lie before these cells; None for cells that `_block` did not make."""
-    memory, size = cells.base, 4 * cells.size
-    if memory is None or memory.ndim != 1 or memory.size != size + cells.size or memory.dtype != cells.dtype:
-        return None
-    if cells.ctypes.data != memory.ctypes.data + size * cells.itemsize or not cells.flags.c_contiguous:
-        return None
-    count, batch, n = cells.shape
-    return memory[:size].reshape(count, 4, batch, n)
-
-
-def _order(count: int, reverse: bool) -> range:
-    return range(count - 1, -1, -1) if reverse else range(count)
 
 
 def _by_gate(a: Any) -> Any:
@@ -84,8 +61,9 @@ def _recurrent(x: Any, h: Any, w: Any, mode: str, reverse: bool, b: Any, r: Any,
         return tuple(_shared(np, x, h, w, mode, reverse, b, r, c, mask))
     count, batch, wide = x.shape
     n, dtype = wide // 4, x.dtype
-    gates, cells = _block(count, batch, n, dtype)
-    states, spare, (one,) = np.empty((count, batch, n), dtype), np.empty((batch, n), dtype), numbers(dtype, 1)
+    gates = np.empty((count, 4, batch, n), dtype)  # o, i, f, -g
+    states, cells = np.empty((count, batch, n), dtype), np.empty((count, batch, n), dtype)
+    spare, (one,) = np.empty((batch, n), dtype), numbers(dtype, 1)
     parts = _parts(batch, n, n)
     turned, products, shares = _cut(_turned(w, dtype), parts), _cut(gates, parts), _by_gate(x)
     bias = None if b is None else b.reshape(4, 1, n)
@@ -112,18 +90,18 @@ def _recurrent(x: Any, h: Any, w: Any, mode: str, reverse: bool, b: Any, r: Any,
         np.tanh(now, following)
         np.multiply(following, o, following)
         state, cell = following, now
-    return states, state.copy(), cell.copy(), cells
+    return states, state.copy(), cell.copy(), cells, gates
 
 
 @rowwise
 def _recurrent_backward(
     grads: Any, x: Any, h: Any, w: Any, out: Any, mode: str, reverse: bool, b: Any, r: Any, c: Any, mask: Any,
-    cells: Any,
+    cells: Any, kept: Any,
 ) -> tuple[Any, ...]:  # fmt: skip
-    gates = _gates_before(cells) if _fits(x, w, mode, r, mask) else None
-    if gates is None:
-        return tuple(_shared_backward(np, grads, x, h, w, out, mode, reverse, b, r, c, mask, cells))
-    by_states, by_last, by_last_cell, by_cells = grads
+    if not kept:
+        return tuple(_shared_backward(np, grads, x, h, w, out, mode, reverse, b, r, c, mask, cells, kept))
+    by_states, by_last, by_last_cell = grads[:3]
+    by_cells: Any = grads[3] if len(grads) > 3 else (None,) * len(x)
     count, batch, wide = x.shape
     n, dtype = wide // 4, x.dtype
     dz, (one,) = np.empty(x.shape, dtype), numbers(dtype, 1)
@@ -136,9 +114,10 @@ def _recurrent_backward(
     by_o_f, by_rest = slopes[0:3:2], slopes[1:]
     walk, first = (slice(None, None, 1 if reverse else -1), count - 1 if reverse else 0)
     olds = [c, *cells[:-1]] if not reverse else [*cells[1:], c]
-    kept, made = (gates, gates[:, 0:3:2], cells, olds, out), (dz, rows[:, 3], rows[:, :3])
+    (gates,) = kept
+    found, made = (gates, gates[:, 0:3:2], cells, olds, out), (dz, rows[:, 3], rows[:, :3])
     for z, o_f, cell, old, state, g_state, g_cell, now, row_o, row_rest in zip(
-        *[a[walk] for a in (*kept, by_states, by_cells, *made)], strict=True
+        *[a[walk] for a in (*found, by_states, by_cells, *made)], strict=True
     ):
         o, i, f, g = z  # g is negative
         np.tanh(cell, tanhs)
@@ -154,7 +133,8 @@ def _recurrent_backward(
         np.multiply(state, tanhs, spare)
         np.subtract(o, spare, spare)
         np.add(dh, g_state, dh)
-        np.add(dc, g_cell, dc)
+        if g_cell is not None:
+            np.add(dc, g_cell, dc)
         np.multiply(spare, dh, spare)  # reaches the cell
         np.add(dc, spare, dc)
         np.multiply(by_rest, dc, row_rest)

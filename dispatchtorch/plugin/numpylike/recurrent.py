@@ -120,7 +120,7 @@ def recur_backward(
     gates = _activated(xp, mode, x, _product(states, w, b))
     last_cell = grads[2] if mode == "lstm" else None
     if mode == "lstm":
-        g_cells: Any = grads[3]
+        g_cells: Any = grads[3] if len(grads) > 3 else None
         tanhs, olds = (
             xp.tanh(_unmasked(cells, gates, _before(xp, c, cells, reverse), mask)),
             _before(xp, c, cells, reverse),
@@ -138,7 +138,7 @@ def recur_backward(
         if mode == "lstm":
             i, f, g, o = parts
             whole = total if r is None else total @ r
-            arrived = g_cell + g_cell_now
+            arrived = g_cell if g_cell_now is None else g_cell + g_cell_now
             live = arrived if on is None else xp.where(on, arrived, xp.zeros_like(arrived))
             inner = live + whole * o * (1 - tanh * tanh)
             dz = xp.concat(
@@ -221,5 +221,6 @@ def _recurrent_backward(
     c: Any,
     mask: Any,
     cells: Any,
+    kept: Any,
 ) -> tuple[Any, ...]:
     return recur_backward(xp, loop(xp), grads, x, h, w, out, cells, mode, reverse, b, r, c, mask)
