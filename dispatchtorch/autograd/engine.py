@@ -398,14 +398,32 @@ def _hooked(node: Any, g: Any) -> Any:
     return g
 
 
-def _filled(node: Any, gs: Sequence[Any]) -> tuple[Any, ...]:
+def _filled(node: Any, gs: list[Any]) -> Sequence[Any]:
     """Returns the gradients of all outputs of a node, zeros where nothing arrived, unless it wants None."""
     if not node.materialize:
         return tuple(gs)
-    return tuple(
-        zeros(node.shape[i], key) if g is None and key.dtype.category >= FLOATING else g
-        for i, (g, key) in enumerate(zip(gs, node.keys, strict=True))
-    )
+    arriving = _Arriving(gs, node.shape, node.keys)
+    return arriving if type(node) is Node and not node.post_hooks else tuple(arriving)
+
+
+class _Arriving(Sequence[Any]):
+    """The gradients of a node's outputs; zeros are made when they are named, and few derivatives name them."""
+
+    __slots__ = ("given", "keys", "shapes")
+
+    def __init__(self, given: list[Any], shapes: Sequence[Any], keys: Sequence[Any]) -> None:
+        self.given, self.shapes, self.keys = given, shapes, keys
+
+    def __len__(self) -> int:
+        return len(self.given)
+
+    def __getitem__(self, place: Any) -> Any:
+        if isinstance(place, slice):
+            return tuple([self[i] for i in range(*place.indices(len(self.given)))])
+        g = self.given[place]
+        if g is None and self.keys[place].dtype.category >= FLOATING:
+            g = self.given[place] = zeros(self.shapes[place], self.keys[place])
+        return g
 
 
 def zeros(shape: tuple[int, ...], key: Any) -> Tensor:

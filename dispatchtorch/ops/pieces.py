@@ -233,12 +233,12 @@ def _native_split(a: Any, size: int, dim: int) -> Any:
     return [a[(*before, slice(i, i + size))] for i in range(0, a.shape[dim], size)]
 
 
-@declare_view(grad={"input": lambda g, dim: _cat(g, dim)}, native=_native_split, node="SplitBackward0")
+@declare_view(grad={"input": lambda g, dim: _cat([*g], dim)}, native=_native_split, node="SplitBackward0")
 def _split(input: TensorLens, size: int, dim: int) -> list[Lens]:
     return pieces.split(input, size, dim)
 
 
-@declare_view(grad={"input": lambda g, dim: _cat(g, dim)}, node="SplitWithSizesBackward0")
+@declare_view(grad={"input": lambda g, dim: _cat([*g], dim)}, node="SplitWithSizesBackward0")
 def _split_with_sizes(input: TensorLens, sizes: Ints, dim: int) -> list[Lens]:
     return pieces.split(input, sizes, dim)
 
@@ -257,7 +257,7 @@ def _unbind(input: TensorLens, dim: int) -> list[Lens]:
 
 
 def _unbound(gs: Any, shape: Ints, dim: int) -> Tensor:
-    return FUNCTIONS["stack"](gs, dim)  # type: ignore[no-any-return]  # declared in `join`
+    return FUNCTIONS["stack"]([*gs], dim)  # type: ignore[no-any-return]  # declared in `join`
 
 
 def split_samples(make: Maker) -> Iterator[Sample]:

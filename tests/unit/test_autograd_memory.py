@@ -8,6 +8,7 @@ import weakref
 import pytest
 
 import dispatchtorch as torch
+from dispatchtorch.autograd import engine
 
 
 @pytest.fixture(params=["numpy", "jax"], autouse=True)
@@ -165,3 +166,14 @@ def test_many_large_gradients_of_a_leaf_are_added_up_without_touching_any_of_the
     assert all(g is given or g.unique().tolist() == [1.0] for g in seen)
     assert given.unique().tolist() == [1.0]
     assert leaf.grad._version == 0
+
+
+def test_zeros_for_outputs_that_nothing_came_from_are_made_where_they_are_named(monkeypatch):
+    made = []
+    zeros = engine.zeros
+    monkeypatch.setattr(engine, "zeros", lambda shape, key: made.append(shape) or zeros(shape, key))
+    x = torch.randn(4, 6, requires_grad=True)
+    torch.nn.functional.layer_norm(x, (6,)).sum().backward()
+    assert made == []  # neither for the means nor for the deviations
+    x.split([1, 2, 3], 1)[1].sum().backward()
+    assert [tuple(shape) for shape in made] == [(4, 1), (4, 3)]
