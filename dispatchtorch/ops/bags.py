@@ -28,6 +28,9 @@ def _places(indices: Tensor, offsets: Tensor, bags: int, padding: int) -> tuple[
     """Returns the bag of each index, whether it counts, and how many of each bag do."""
     n = int(indices._a.shape[0])
     ids, live = _bag_ids(offsets, n), indices != padding
+    if padding < 0 and bags:  # all count: a bag ends where the next one begins
+        ends: Tensor = FUNCTIONS["cat"]([offsets[1:], offsets.new_full((1,), n)])
+        return ids, live, (ends - offsets).narrow(0, 0, bags)
     none = offsets.new_zeros((bags,))
     return ids, live, none.index_add(0, ids, live.to(int64)) if n else none
 
