@@ -58,7 +58,12 @@ def run(
     _current.walk = (next_walk(), roots, scope)
     try:
         for root, g in zip(roots, gradients, strict=True):
-            _send(root._edge or root, g, heap, waiting, leaves, watched, None, 0)
+            edge = root._edge
+            if type(edge) is Node and edge.keys is None and not heap and g._a.shape == edge.shape:
+                waiting[-edge.seq] = [edge, g, False]
+                heap.append(-edge.seq)
+            else:
+                _send(edge or root, g, heap, waiting, leaves, watched, None, 0)
         while heap:
             node, g, _ = waiting.pop(heappop(heap))
             while True:  # runs the node; goes round again where the next one is known without the heap
@@ -325,9 +330,17 @@ def _finish_early(watched: list[int], waiting: dict[int, list[Any]], leaves: dic
 def _finish(slot: list[Any], scope: _Scope | None) -> None:
     """Adds what arrived to a leaf's gradient, or to what `grad` is going to return for it."""
     leaf, g, _ = slot
-    if g._key.dtype is not leaf._key.dtype:
+    key, extra = g._key, leaf._extra
+    plain = scope is None and extra is not None and extra.grad is None and not extra.hooks and not extra.post_hooks
+    if plain and key.dtype is leaf._key.dtype and not key.requires and g._cell is None and not modes.grad:
+        a = g._a  # nearly always: what `_is_ours` asks, without a call
+        mine = not key.native or (sys.getrefcount(a) <= _HELD and getattr(a, "base", None) is None)
+        if mine and sys.getrefcount(g) <= _HELD:
+            extra.grad = g
+            return
+        del a
+    if key.dtype is not leaf._key.dtype:
         g = g.to(leaf._key.dtype)
-    extra = leaf._extra
     if extra is None:
         extra = extra_of(leaf)
     elif extra.hooks:
