@@ -133,6 +133,17 @@ def stack(tensors: Tensors, dim: int = 0) -> Tensor:
     tensor([[1, 2],
             [3, 4]])
     """
+    if tensors and type(tensors) is list:
+        try:  # of one key and shape
+            key, sizes = tensors[0]._key, tensors[0]._a.shape
+            for t in tensors:
+                if t._key is not key or t._a.shape != sizes:
+                    break
+            else:
+                if 0 <= dim <= len(sizes):
+                    return _stack(tensors, dim)
+        except (AttributeError, TypeError):  # in torch's words, below
+            pass
     given = _listed("stack", tensors)
     if not given:
         raise RuntimeError("stack expects a non-empty TensorList")

@@ -252,8 +252,28 @@ def _write_number(self: Tensor, index: Any, value: Any) -> bool:
     return True
 
 
+def _write_rows(self: Tensor, index: Tensor, value: Tensor) -> bool:
+    """Writes whole rows where a vector says, if no history and no other tensor is at stake; returns whether it did."""
+    key, a, rows = self._key, self._a, value._a
+    if not (key.simple and value._key is key and index._key.simple and index._key.dtype is int64):
+        return False
+    if value._cell is not None or value is self or index._cell is not None or index._key.backend is not key.backend:
+        return False
+    where = index._a
+    if where.ndim != 1 or rows.shape[:1] != where.shape or rows.shape[1:] != a.shape[1:] or not a.flags.c_contiguous:
+        return False
+    try:
+        a[where] = rows
+    except IndexError:  # before anything is written; in torch's words, by the long way
+        return False
+    cell_of(self).version += 1
+    return True
+
+
 def set_item(self: Tensor, index: Any, value: Any) -> None:
     """Writes ``value``, broadcast, to what the subscript names; views and the base see it."""
+    if type(index) is Tensor and type(value) is Tensor and type(self) is Tensor and _write_rows(self, index, value):
+        return
     if type(value) in (float, int, bool) and self._key.native and _write_number(self, index, value):
         return
     spec: Spec = {}

@@ -22,6 +22,8 @@ Array = np.ndarray[Any, Any]
 Ints = tuple[int, ...]
 
 _ITEM: Final = range(64, 1 << 14)  # bytes of a row that is worth moving as one item
+_FEW: Final = 1 << 13  # elements of a matrix whose triangle is cut out by a mask of bits
+_BITS: Final = {np.dtype(c): np.dtype(f"i{np.dtype(c).itemsize}") for c in "efdhilq"}
 _PATCH: Final = 64  # the width of strips that are transposed, of squares that a triangle's diagonal is cut out of
 
 
@@ -67,14 +69,12 @@ def _cat(arrays: Sequence[Array], dim: int) -> Array:
 @bare
 def _stack(arrays: Sequence[Array], dim: int) -> Array:
     first = arrays[0]
+    if not dim and first.ndim:
+        return np.concatenate(arrays).reshape(len(arrays), *first.shape)
     out = np.empty((*first.shape[:dim], len(arrays), *first.shape[dim:]), first.dtype)
     if not first.size:
         return out
-    if dim:
-        return _joined(arrays, out, math.prod(first.shape[:dim]))
-    for i, a in enumerate(arrays):
-        out[i] = a
-    return out
+    return _joined(arrays, out, math.prod(first.shape[:dim]))
 
 
 @bare
@@ -157,18 +157,31 @@ def _cleared(out: Array, offset: int, upper: bool) -> None:
             np.copyto(square, out.dtype.type(0), where=~above if upper else above)
 
 
+@lru_cache(maxsize=32)
+def _kept_bits(rows: int, columns: int, offset: int, upper: bool, bits: Any) -> Array:
+    """Returns all bits where a triangle of a matrix is, none elsewhere."""
+    above = _above(rows, columns, offset - upper)
+    return np.negative(above if upper else ~above, dtype=bits)  # type: ignore[no-any-return]  # an array
+
+
+def _triangle(a: Array, offset: int, upper: bool) -> Array:
+    bits = _BITS.get(a.dtype)
+    if bits is not None and a.size <= _FEW and a.ndim == 2 and a.flags.c_contiguous:
+        kept = _kept_bits(*a.shape, offset, upper, bits)
+        return np.bitwise_and(a.view(bits), kept).view(a.dtype)
+    out = a.copy()
+    _cleared(out, offset, upper)
+    return out
+
+
 @bare
 def _tril(a: Array, offset: int) -> Array:
-    out = a.copy()
-    _cleared(out, offset, False)
-    return out
+    return _triangle(a, offset, False)
 
 
 @bare
 def _triu(a: Array, offset: int) -> Array:
-    out = a.copy()
-    _cleared(out, offset, True)
-    return out
+    return _triangle(a, offset, True)
 
 
 @bare

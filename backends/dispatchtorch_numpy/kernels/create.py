@@ -11,6 +11,7 @@ from dispatchtorch_numpy.kernels.bare import bare
 
 __all__ = ["KERNELS"]
 
+_INT64: Final = np.dtype(np.int64)
 _OWN: Final = frozenset(np.dtype(c) for c in "?bBhHiIlLqQefdFD")
 
 
@@ -31,6 +32,8 @@ def _full(shape: tuple[int, ...], value: Any, dtype: Any) -> Any:
 def _arange(start: Any, step: Any, count: int, dtype: Any) -> Any:
     """Returns ``start + step * i``, counted in integers where both are such, else in float64."""
     whole = isinstance(start, int) and isinstance(step, int)
+    if whole and step == 1 and dtype is _INT64:
+        return np.arange(start, start + count)
     out = np.arange(count, dtype=np.int64 if whole else np.float64)
     if step != 1:
         out = out * step

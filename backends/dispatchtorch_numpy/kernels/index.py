@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -16,6 +17,7 @@ Array = np.ndarray[Any, Any]
 Ints = tuple[int, ...]
 
 _BLOCK: Final = 1 << 15  # elements of a mask at a time
+_FEW: Final = 1 << 13  # elements of a matrix whose places are kept
 
 
 @bare
@@ -53,11 +55,19 @@ def _slice_backward(g: Array, shape: Ints, dim: int, start: int | None, stop: in
     return out
 
 
+@lru_cache(maxsize=16)
+def _places(rows: int, columns: int) -> Array:
+    """Returns where each element of a matrix is, a row for the rows and one for the columns."""
+    return np.ascontiguousarray(np.indices((rows, columns)).reshape(2, -1))
+
+
 @bare
 def _nonzero(a: Array) -> Array:
     holds = a if a.dtype == bool else a != 0
     if a.ndim < 2:
         return np.flatnonzero(holds).reshape(1, -1) if a.ndim else np.zeros((0, int(bool(holds))), np.int64)
+    if a.ndim == 2 and a.size <= _FEW:
+        return _places(*a.shape).take(holds.reshape(-1).nonzero()[0], 1)
     flat = np.flatnonzero(holds)
     out = np.empty((a.ndim, flat.size), np.int64)
     for dim in range(a.ndim - 1, 0, -1):

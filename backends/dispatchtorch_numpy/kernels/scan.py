@@ -6,6 +6,7 @@ numpy's own scan goes through one row after the other, and each sum waits for th
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -20,7 +21,22 @@ _DOUBLE: Final = np.dtype("f8")
 _LANES: Final = 1024  # rows that are summed side by side
 _FEW: Final = 48  # rows for which numpy's scan is quicker
 _STRIP: Final = 64
+_BRIEF: Final = 2048  # elements of a matrix whose rows are summed by one product
+_NARROW: Final = 128  # elements of such a row
 _shared: Final = SHARED["_cumsum"]
+
+
+@lru_cache(maxsize=_NARROW)
+def _triangle(n: int) -> Any:
+    """Returns ones where a row is not below a column: a product with it gives running sums."""
+    return np.tri(n, dtype=_DOUBLE).T.copy()
+
+
+def _by_product(a: Any) -> Any | None:
+    """Returns running sums of the rows of a small matrix; None where one holds an infinity or a nan."""
+    sums = a.astype(_DOUBLE).dot(_triangle(a.shape[1]))
+    last = sums[:, -1]
+    return None if math.isnan(last.dot(last) * 0.0) else sums
 
 
 def _cumsum(a: Any, dim: int, dtype: Any) -> Any:
@@ -28,6 +44,10 @@ def _cumsum(a: Any, dim: int, dtype: Any) -> Any:
     if a.dtype is not dtype or dtype not in (_SINGLE, _DOUBLE) or not a.size or not a.ndim:
         return _shared(np, a, dim, dtype)
     size = a.shape[dim]
+    if dtype is _SINGLE and dim == 1 and a.ndim == 2 and a.size <= _BRIEF and 1 < size <= _NARROW:
+        sums = _by_product(a)
+        if sums is not None:
+            return sums.astype(_SINGLE)
     inner, outer = math.prod(a.shape[dim + 1 :]), math.prod(a.shape[:dim])
     out = np.empty(a.shape, dtype)
     if inner * outer < _FEW:
