@@ -1,4 +1,4 @@
-"""The plugin: oneDNN's convolutions and norms around those of the NumPy backend. Imports neither numpy nor oneDNN.
+"""The plugin: oneDNN's kernels around those of the NumPy backend. Imports neither numpy nor oneDNN.
 
 ``DISPATCHTORCH_PLUGINS=dispatchtorch_onednn.plugin`` turns it on, ``pip install dispatchtorch[onednn]`` brings the
 library.
@@ -6,18 +6,24 @@ library.
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from dispatchtorch.plugin import Kernel, hookimpl
 
-_CONVOLUTIONS = ("convolution", "convolution_weight")
-_NORMS = tuple([f"{kind}_norm{way}" for kind in ("layer", "group", "batch") for way in ("", "_backward")])
+_ROOMS = {
+    "convolution": ("convolution", "convolution_weight"),
+    "normalization": tuple([f"{kind}_norm{way}" for kind in ("layer", "group", "batch") for way in ("", "_backward")]),
+    "activation": ("gelu", "silu", "sigmoid"),
+}
+_ROOM_OF = {op: room for room, ops in _ROOMS.items() for op in ops}
 
 
 @hookimpl
 def dispatchtorch_wrap_kernel(op: str, backend: str, kernel: Kernel) -> Kernel | None:
     """Returns oneDNN's kernel, which hands on to ``kernel`` what it does not do; ImportError without the library."""
-    if backend != "numpy" or op not in (*_CONVOLUTIONS, *_NORMS):
+    room = _ROOM_OF.get(op) if backend == "numpy" else None
+    if room is None:
         return None
-    from dispatchtorch_onednn import convolution, normalization  # a manifest loads nothing heavy
-
-    wrap = convolution.around if op in _CONVOLUTIONS else normalization.around
-    return wrap(op, kernel)
+    wrap: Kernel = import_module(f"dispatchtorch_onednn.{room}").around  # a manifest loads nothing heavy
+    wrapped: Kernel = wrap(op, kernel)
+    return wrapped

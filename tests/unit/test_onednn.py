@@ -1,4 +1,4 @@
-"""oneDNN's convolutions and norms give what the NumPy backend's give; without it the plugin says what to install."""
+"""oneDNN's kernels give what the NumPy backend's give; without it the plugin says what to install."""
 
 import copy
 import ctypes.util
@@ -10,7 +10,7 @@ import pytest
 
 import dispatchtorch as torch
 from dispatchtorch.plugin.manager import manager
-from dispatchtorch_onednn import convolution, library, normalization, plugin
+from dispatchtorch_onednn import activation, convolution, library, normalization, plugin
 
 F = torch.nn.functional
 
@@ -137,6 +137,38 @@ def test_every_norm_is_computed_by_onednn_where_it_fits_and_handed_on_where_not(
         assert kernel(*single)[0].shape == x.shape
         assert kernel(*given) is None
     assert seen == list(calls)
+
+
+ACTIVATIONS = {"gelu": (F.gelu, ("none",)), "silu": (F.silu, ()), "sigmoid": (torch.sigmoid, ())}
+
+
+@needs_library
+@pytest.mark.parametrize("op", ACTIVATIONS)
+@pytest.mark.parametrize("scale", [1.0, 40.0])
+def test_activations_are_those_of_numpy_in_float64(op, scale, registered):
+    assert set(ACTIVATIONS) == set(activation.AROUND)
+    call, more = ACTIVATIONS[op]
+    torch.manual_seed(0)
+    x = torch.randn(100, 100) * scale
+    for given in (x, x.t()):
+        ours, theirs = call(given, *more), call(given.double(), *more)
+        torch.testing.assert_close(ours.double(), theirs, rtol=1e-5, atol=2e-6)
+    out = call(x, *more)
+    assert out.data_ptr() != x.data_ptr()
+    assert out.stride() == x.stride()
+    assert call(torch.full((100, 100), float("nan")), *more).isnan().all()
+
+
+@needs_library
+@pytest.mark.parametrize("op", ACTIVATIONS)
+def test_activations_hand_on_what_is_small_or_of_another_type(op):
+    seen = []
+    _, more = ACTIVATIONS[op]
+    kernel = activation.around(op, lambda a, *_: seen.append((a.dtype, a.size)))
+    for size, dtype in ((10000, np.float32), (10000, np.float64), (10, np.float32)):
+        out = kernel(np.zeros((2, size // 2), dtype), *more)
+        assert (out is None) == ((dtype, size) != (np.float32, 10000))
+    assert seen == [(np.float64, 10000), (np.float32, 10)]
 
 
 def test_without_the_library_the_error_says_what_to_install(monkeypatch):

@@ -196,3 +196,11 @@ def test_nothing_warns_of_overflow():
         warnings.simplefilter("error")
         assert torch.tensor([math.inf, -math.inf]).sum().isnan().item()
         assert torch.tensor([3e38, 3e38]).sum().item() == math.inf
+
+
+def test_where_warnings_are_errors_softmax_of_large_numbers_is_no_error_even_the_first_time():
+    x = torch.randn(50, 40, dtype=torch.float64) * 1000
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _ in range(2):
+            assert torch.softmax(x, 1).sum(1).allclose(torch.ones(50, dtype=torch.float64))
