@@ -14,7 +14,7 @@ import numpy as np
 from dispatchtorch.plugin import Kernel
 from dispatchtorch.plugin.numpylike import KERNELS as SHARED
 from dispatchtorch_numpy.kernels.bare import rowwise
-from dispatchtorch_numpy.kernels.blocks import numbers
+from dispatchtorch_numpy.kernels.blocks import aligned, numbers
 from dispatchtorch_numpy.kernels.ones import ones
 
 __all__ = ["KERNELS"]
@@ -49,7 +49,7 @@ def _parts(rows: int, inner: int, columns: int) -> int:
 def _turned(w: Any, dtype: Any) -> Any:
     """Returns minus the weights, turned to stand at the right of a product, (4, n, n), in the gates' order."""
     n = w.shape[1]
-    out, apart = np.empty((4, n, n), dtype), w.reshape(4, n, n).swapaxes(1, 2)
+    out, apart = aligned((4, n, n), dtype), w.reshape(4, n, n).swapaxes(1, 2)
     np.negative(apart[3], out[0])
     np.negative(apart[:3], out[1:])
     return out
@@ -61,9 +61,9 @@ def _recurrent(x: Any, h: Any, w: Any, mode: str, reverse: bool, b: Any, r: Any,
         return tuple(_shared(np, x, h, w, mode, reverse, b, r, c, mask))
     count, batch, wide = x.shape
     n, dtype = wide // 4, x.dtype
-    gates = np.empty((count, 4, batch, n), dtype)  # o, i, f, -g
-    states, cells = np.empty((count, batch, n), dtype), np.empty((count, batch, n), dtype)
-    spare, (one,) = np.empty((batch, n), dtype), numbers(dtype, 1)
+    gates = aligned((count, 4, batch, n), dtype)  # o, i, f, -g
+    states, cells = np.empty((count, batch, n), dtype), aligned((count, batch, n), dtype)
+    spare, (one,) = aligned((batch, n), dtype), numbers(dtype, 1)
     parts = _parts(batch, n, n)
     turned, products, shares = _cut(_turned(w, dtype), parts), _cut(gates, parts), _by_gate(x)
     bias = None if b is None else b.reshape(4, 1, n)
@@ -82,7 +82,7 @@ def _recurrent(x: Any, h: Any, w: Any, mode: str, reverse: bool, b: Any, r: Any,
             np.subtract(rest, bias[:3], rest)
         np.exp(soft, soft)
         np.add(soft, one, soft)
-        np.reciprocal(soft, soft)
+        np.divide(one, soft, soft)
         np.tanh(g, g)  # stays negative
         np.multiply(f, cell, now)
         np.multiply(i, g, spare)
@@ -106,8 +106,8 @@ def _recurrent_backward(
     n, dtype = wide // 4, x.dtype
     dz, (one,) = np.empty(x.shape, dtype), numbers(dtype, 1)
     dh, dc = by_last.copy(order="C"), by_last_cell.copy(order="C")
-    slopes = np.empty((4, batch, n), dtype)  # what the state's gradient, first, and the cell's are multiplied by
-    tanhs, spare = np.empty((batch, n), dtype), np.empty((batch, n), dtype)
+    slopes = aligned((4, batch, n), dtype)  # what the state's gradient, first, and the cell's are multiplied by
+    tanhs, spare = aligned((batch, n), dtype), aligned((batch, n), dtype)
     parts = _parts(batch, wide, n)
     weights, product, rows = _cut(w, parts), _cut(dh, parts), _by_gate(dz)
     by_o, by_i, by_f, by_g = slopes
