@@ -161,14 +161,15 @@ def _cleared(out: Array, offset: int, upper: bool) -> None:
 def _kept_bits(rows: int, columns: int, offset: int, upper: bool, bits: Any) -> Array:
     """Returns all bits where a triangle of a matrix is, none elsewhere."""
     above = _above(rows, columns, offset - upper)
-    return np.negative(above if upper else ~above, dtype=bits)  # type: ignore[no-any-return]  # an array
+    return np.negative(above if upper else ~above, dtype=bits)
 
 
 def _triangle(a: Array, offset: int, upper: bool) -> Array:
     bits = _BITS.get(a.dtype)
     if bits is not None and a.size <= _FEW and a.ndim == 2 and a.flags.c_contiguous:
         kept = _kept_bits(*a.shape, offset, upper, bits)
-        return np.bitwise_and(a.view(bits), kept).view(a.dtype)
+        cut: Array = np.bitwise_and(a.view(bits), kept)
+        return cut.view(a.dtype)
     out = a.copy()
     _cleared(out, offset, upper)
     return out

@@ -8,7 +8,7 @@ import numpy as np
 
 from dispatchtorch.plugin.numpylike import KERNELS as SHARED
 from dispatchtorch_numpy.kernels.bare import bare
-from dispatchtorch_numpy.kernels.blocks import blocked, numbers
+from dispatchtorch_numpy.kernels.blocks import BLOCK, blocked, numbers
 
 __all__ = ["KERNELS"]
 
@@ -35,6 +35,11 @@ def _scaled(b: Any, value: Any) -> Any:
     return b if value == 1 else (b * value).astype(b.dtype, copy=False)
 
 
+def _is_short(a: Any, b: Any) -> bool:
+    """Returns whether two arrays, alike in all, are one block."""
+    return a.dtype in _PLAIN and b.dtype is a.dtype and a.ndim > 0 and b.shape == a.shape and a.size <= BLOCK
+
+
 def _blockwise(a: Any, b: Any, c: Any) -> bool:
     dtype = a.dtype
     return dtype in _PLAIN and b.dtype is dtype and c.dtype is dtype
@@ -43,6 +48,9 @@ def _blockwise(a: Any, b: Any, c: Any) -> bool:
 @bare
 def addcmul(a: Any, b: Any, c: Any, value: Any) -> Any:
     """Returns ``a + value * b * c``; half precision is rounded once, at the end."""
+    if value == 1 and _is_short(a, b) and c.shape == a.shape and c.dtype is a.dtype:
+        out = np.multiply(b, c)
+        return np.add(a, out, out)
     if b.dtype.itemsize == 2 and b.dtype.kind in "fV":
         wide = np.multiply(b.astype(np.float32), np.float32(value)) * c.astype(np.float32)
         return np.add(a.astype(np.float32), wide, out=...).astype(a.dtype)
@@ -71,6 +79,10 @@ def _lerp(a: Any, b: Any, weight: Any) -> Any:
         return _shared_lerp(np, a, b, weight)
     near = abs(number) < 0.5
     (share,) = numbers(a.dtype, number if near else number - 1)
+    if _is_short(a, b):
+        out = np.subtract(b, a)
+        np.multiply(out, share, out)
+        return np.add(out, a if near else b, out)
 
     def body(a: Any, b: Any, out: Any) -> None:
         np.subtract(b, a, out)

@@ -219,10 +219,10 @@ def relu(a: Any) -> Any:
 @bare
 def clamp(a: Any, low: Any, high: Any) -> Any:
     """Returns the values between two bounds, either of which may be missing."""
-    if a.size > _SMALL and a.dtype.kind == "f" and type(low) is not _ARRAY and type(high) is not _ARRAY:
+    if a.dtype.kind == "f" and type(low) is not _ARRAY and type(high) is not _ARRAY:
         bottom, top = -np.inf if low is None else low, np.inf if high is None else high
         if bottom <= top:
-            return _clip(a, bottom, top)
+            return _clip(a, bottom, top, out=...)
     if low is None:
         return np.minimum(a, high, out=...)
     out = np.maximum(a, low, out=...)
