@@ -430,7 +430,11 @@ def _leaf_hook(self: AccumulateGrad, hook: Callable[..., Any]) -> RemovableHandl
     if extra.post_hooks is None:
         extra.post_hooks = {}
     handle = RemovableHandle(extra.post_hooks)
-    extra.post_hooks[handle.id] = lambda leaf: hook((), (leaf.grad,))
+
+    def told(leaf: Tensor) -> None:
+        hook((), (leaf.grad,))
+
+    extra.post_hooks[handle.id] = told
     return handle
 
 

@@ -366,7 +366,8 @@ def _finish(slot: list[Any], scope: _Scope | None) -> None:
         old.add_(g)
     if extra.post_hooks:
         for hook in list(extra.post_hooks.values()):
-            hook(leaf)
+            if hook(leaf) is not None:
+                raise RuntimeError("Tensor post accumulate grad hooks should return None.")
 
 
 def _is_ours(slot: list[Any], g: Tensor) -> bool:

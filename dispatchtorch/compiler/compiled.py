@@ -7,19 +7,22 @@ state that the function was found in. Where the backend has no compiler, or a ca
 from __future__ import annotations
 
 import functools
+import inspect
 import logging
 import time
 import traceback
 import warnings
 import weakref
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from dispatchtorch._base.dtypes import get_default_dtype
-from dispatchtorch._base.pytree import tree_flatten
+from dispatchtorch._base.host import np
+from dispatchtorch._base.pytree import TreeSpec, tree_flatten
 from dispatchtorch.amp.casting import casts
+from dispatchtorch.compiler.guards import content
 from dispatchtorch.compiler.marks import stance
 from dispatchtorch.compiler.program import Program
 from dispatchtorch.compiler.recording import UntraceableError
@@ -50,6 +53,32 @@ class _Kind:
     eager: str = ""  # why such calls are never traced
 
 
+class _Very:
+    """An argument that no dict takes for a key: an object is itself only, an array what it holds."""
+
+    __slots__ = ("_fact", "_mark")
+
+    def __init__(self, fact: Any) -> None:
+        self._fact = fact  # so that nothing else gets its id
+        held = content(fact) if isinstance(fact, np.ndarray) else None
+        self._mark = id(fact) if held is None else held
+
+    def __hash__(self) -> int:
+        return hash(self._mark)
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is _Very and self._mark == other._mark
+
+
+def _very(fact: Any) -> Any:
+    """Returns a fact as it is, if it can be hashed and compared."""
+    try:
+        hash(fact)
+    except (TypeError, ValueError, RuntimeError):
+        return _Very(fact)
+    return _Very(fact) if is_dataclass(fact) and not isinstance(fact, TreeSpec) else fact
+
+
 class Compiled:
     """A function whose calls run as programs."""
 
@@ -67,6 +96,7 @@ class Compiled:
         self._fullgraph, self._donate, self._limit = fullgraph, donate, limit or MOST
         self._off = disable or getattr(function, "_torchdynamo_disable", False)
         self._kinds: dict[Any, _Kind] = {}
+        self._full = False  # as many programs as there may be
         self._moving: set[tuple[int, str]] = set()
         self._facts: list[tuple[Program, str, float]] = []
         self.counts = Counts()
@@ -99,26 +129,33 @@ class Compiled:
                 key, extra = leaf._key, leaf._extra
                 backend = backend or key.backend.engine
                 facts += (key, leaf._a.shape, leaf._edge is None)
-                if extra is not None and extra.lens is not None and not is_contiguous(extra.lens):
-                    facts.append(extra.lens.strides)
+                if extra is not None:
+                    if extra.lens is not None and not is_contiguous(extra.lens):
+                        facts.append(extra.lens.strides)
+                    if extra.grad is not None:
+                        facts += ("grad", extra.grad._key, extra.grad._a.shape)
                 cells += 1
             else:
-                facts += (type(leaf), leaf)
+                facts += (type(leaf), leaf if type(leaf) is not float or leaf else repr(leaf))  # 0.0 is not -0.0
         if cells > 1 and len({id(_memory_of(leaf)) for leaf in leaves if isinstance(leaf, Tensor)}) < cells:
             facts.append(_aliases(leaves))
         backend = backend or default_backend().engine
         if "trace" not in backend.capabilities:
             return self._eagerly(args, kwargs)
+        mark = tuple(facts)
         try:
-            calls = self._kinds.get(tuple(facts))
-        except TypeError:  # an argument that is no key of a dict
-            return self._eagerly(args, kwargs)
+            calls = self._kinds.get(mark)
+        except (TypeError, ValueError, RuntimeError):  # an argument that is no key of a dict, or cannot be compared
+            mark = tuple([_very(fact) for fact in facts])
+            calls = self._kinds.get(mark)
         if calls is None:
-            calls = self._kinds[tuple(facts)] = _Kind()
+            if self._full:
+                return self._eagerly(args, kwargs)
+            calls = self._kinds[mark] = _Kind()
         elif calls.eager:
             return self._eagerly(args, kwargs)
         for program in calls.programs:
-            if program.holds() and (not program.given or program.takes(leaves)):
+            if program.holds() and (not (program.given or program.same) or program.takes(leaves)):
                 counts = self.counts
                 program.last = counts.runs = counts.runs + 1
                 return program.run(program, leaves)
@@ -141,7 +178,9 @@ class Compiled:
             LOG.info("%s is compiled again: %s", _name(self._function), why)
         self._retire()
         if sum(len(k.programs) for k in self._kinds.values()) >= self._limit:
-            self._give_up(calls, f"There are {self._limit} programs already, and one more would be needed: {why}")
+            if not self._full:  # said once, and not for each new number among the arguments
+                self._full = True
+                self._give_up(calls, f"There are {self._limit} programs already, and one more would be needed: {why}")
             return self._eagerly(args, kwargs)
         begin = time.perf_counter()
         try:
@@ -183,7 +222,7 @@ class Compiled:
     def _untraced(
         self, calls: _Kind, error: Exception, backend: Backend, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        where = _line_of(error)
+        where = _line_of(error) or _start_of(self._function)
         asked = backend.asks_for_value(error)
         words = "the value of a tensor is asked for, and a program has none" if asked else _first_line(error)
         why = f"{where}: {words}"
@@ -219,6 +258,7 @@ class Compiled:
     def reset(self) -> None:
         """Forgets all programs."""
         self._kinds.clear()
+        self._full = False
         self._facts.clear()
         self._moving.clear()
 
@@ -276,7 +316,13 @@ def _is_own(filename: str) -> bool:
 def _line_of(error: BaseException) -> str:
     """Returns the innermost line that is the user's."""
     frames = [f for f in traceback.extract_tb(error.__traceback__) if not _is_own(f.filename)]
-    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "an unknown line"
+    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+
+
+def _start_of(function: Any) -> str:
+    """Returns where a function begins."""
+    code = getattr(inspect.unwrap(getattr(function, "__func__", function)), "__code__", None)
+    return f"{code.co_filename}:{code.co_firstlineno}" if code is not None else _name(function)
 
 
 def _outside() -> int:

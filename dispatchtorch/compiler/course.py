@@ -14,9 +14,10 @@ from types import CellType
 from typing import Any, Final
 
 from dispatchtorch._base.host import np
+from dispatchtorch.compiler.guards import content, differs
 from dispatchtorch.compiler.program import Program
-from dispatchtorch.compiler.reach import MISSING
 from dispatchtorch.compiler.recording import DRAWN, RATE
+from dispatchtorch.compiler.slots import CONTAINERS, MISSING
 from dispatchtorch.dispatch.source import written
 from dispatchtorch.tensor.storage import Storage
 from dispatchtorch.tensor.tensor import Tensor, extra_of, new, read
@@ -36,7 +37,7 @@ _ALONE: Final = _references(Storage(object(), None))  # type: ignore[arg-type]  
 
 _NAMES: Final[dict[str, Any]] = {
     "__name__": __name__, "Tensor": Tensor, "extra_of": extra_of, "float64": np.float64, "getrefcount": getrefcount,
-    "new": new, "read": read, "MISSING": MISSING,
+    "new": new, "read": read, "MISSING": MISSING, "differs": differs, "content": content,
 }  # fmt: skip
 
 
@@ -128,10 +129,10 @@ def _guarding(program: Program, script: _Script, no: list[str]) -> None:
     for slot, thing, _ in program.guards.same:
         if type(slot.container) is CellType:
             cells.append((slot.container, thing))
-        elif type(slot.container) is dict or not isinstance(slot.container, dict):
+        elif type(slot.container) is dict or isinstance(slot.container, CONTAINERS[1:]):
             entries.append((slot.container, slot.key, thing))
         else:
-            looked_up.append((slot.container.get, slot.key, thing))  # a subscript would fill a defaultdict
+            looked_up.append((slot.get, thing))  # a subscript would fill a defaultdict, and objects have none
     if cells or entries:
         script.line("try:", 2)
         no_here = ["    return False"]
@@ -139,14 +140,20 @@ def _guarding(program: Program, script: _Script, no: list[str]) -> None:
         script.each("container key thing", entries, ["if {container}[{key}] is not {thing}:", *no_here], 3)
         script.line("except (IndexError, KeyError, ValueError):", 2)
         script.line("return False", 3)
-    script.each("get key thing", looked_up, ["if {get}({key}) is not {thing}:", *no])
+    script.each("get thing", looked_up, ["if {get}() is not {thing}:", *no])
     equal = [(slot, value) for slot, value, _ in program.guards.equal]
     plain = [(slot.container, slot.key, value) for slot, value in equal if type(slot.container) is dict]
-    same = ["if now is not {value} and (type(now) is not type({value}) or now != {value}):", *no]
+    same = ["if now is not {value} and differs(now, {value}):", *no]
     script.each("container key value", plain, ["now = {container}.get({key}, MISSING)", *same])
     script.each("slot value", [one for one in equal if type(one[0].container) is not dict], [
         "now = {slot}.get()", *same,
     ])  # fmt: skip
+    lengths = [(container, length) for container, length, _ in program.guards.lengths]
+    script.each("container by", lengths, ["if len({container}) != {by}:", *no])
+    contents = [(container, held) for container, held, _ in program.guards.contents]
+    script.each("container held", contents, ["if content({container}) != {held}:", *no])
+    facts = [(get, value) for get, value, _ in program.guards.facts]
+    script.each("get value", facts, ["if {get}() != {value}:", *no])
 
 
 # --- the run ---------------------------------------------------------------------------------------------------------
@@ -160,7 +167,9 @@ def _running(program: Program, script: _Script) -> None:
     lent += [supplied[number] for number in program.supplied_at]
     lent += script.items("{one}", program.lasting)
     script.line(f"lent = [{', '.join(lent)}]", 2)
-    script.line(f"given = [{', '.join([f'read(leaves[{i}])' for i in program.given])}]", 2)
+    given = [f"read(leaves[{i}])" for i in program.given]
+    given += [f"read(leaves[{i}]._extra.grad)" for i in program.with_grads]
+    script.line(f"given = [{', '.join(given)}]", 2)
     script.line("if program.runs:", 2)
     _giving_up(program, script)
     script.line("try:", 3)
@@ -253,8 +262,13 @@ def _placing(program: Program, script: _Script) -> None:
     ])  # fmt: skip
     for number in program.written:
         script.line(f"program.write(leaves[{number}], arrays[{next(numbers)}])", 2)
-    for number, key in program.argument_grads:
-        script.line(f"program.add_grad(leaves[{number}], arrays[{next(numbers)}], {script.name(key)})", 2)
+    for number, key, stays in program.argument_grads:
+        acts = f"leaves[{number}], arrays[{next(numbers)}]"
+        script.line(f"program.grow({acts})" if stays else f"program.give_grad({acts}, {script.name(key)})", 2)
+    for number in program.drops:
+        script.line(f"leaves[{number}]._extra.grad = None", 2)
+    script.each("slot value", [(slot, value) for slot, _, value in program.puts], ["{slot}.put({value})"])
+    script.each("slot by", [(slot, by) for slot, _, by in program.counts], ["{slot}.put({slot}.get() + {by})"])
     script.each("cell by", program.versions, ["{cell}.version += {by}"])
     if program.keeps:
         script.line("program.keep(arrays)", 2)

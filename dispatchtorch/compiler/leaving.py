@@ -13,16 +13,18 @@ from typing import Any
 
 from dispatchtorch._base.pytree import tree_flatten
 from dispatchtorch.compiler import results
+from dispatchtorch.compiler.guards import is_plain
 from dispatchtorch.compiler.history import History, is_spent, spent
-from dispatchtorch.compiler.reach import MISSING, Reach, Slot, restored
+from dispatchtorch.compiler.reach import Reach
 from dispatchtorch.compiler.recording import Recording, UntraceableError
+from dispatchtorch.compiler.slots import MISSING, Holding, Slot
 from dispatchtorch.compiler.snapshot import Snapshot, covers, storage_behind, tensors_alive
 from dispatchtorch.plugin.backend import Array, Backend
 from dispatchtorch.tensor.key import Key
 from dispatchtorch.tensor.storage import Storage
 from dispatchtorch.tensor.tensor import Tensor, lens_of, read
 
-__all__ = ["Collector", "Entry", "Leaving"]
+__all__ = ["Collector", "Entry", "Given", "Leaving"]
 
 
 @dataclass(eq=False)
@@ -37,6 +39,16 @@ class Entry:
 
 
 @dataclass(eq=False)
+class Given:
+    """What stands for the arguments in a trace, by their numbers; an argument that is given twice has one stand-in."""
+
+    tensors: dict[int, Tensor] = field(default_factory=dict)
+    arrays: dict[int, Array] = field(default_factory=dict)
+    gradients: dict[int, tuple[Tensor, Array]] = field(default_factory=dict)
+    flowing: set[int] = field(default_factory=set)  # those whose real gradient goes on through a history
+
+
+@dataclass(eq=False)
 class Leaving:
     """The arrays that leave a trace, in the order of these lists, and whose they are."""
 
@@ -47,7 +59,8 @@ class Leaving:
     grown: list[Tensor] = field(default_factory=list)  # owners whose gradient was written in place
     dropped: list[Tensor] = field(default_factory=list)
     written: list[int] = field(default_factory=list)
-    argument_grads: list[tuple[int, Key]] = field(default_factory=list)
+    argument_grads: list[tuple[int, Key, bool]] = field(default_factory=list)  # whether it stays the same tensor
+    argument_drops: list[int] = field(default_factory=list)
     kept: list[Tensor] = field(default_factory=list)  # new ones, held where no run can put one
     kept_at: list[tuple[int, int | None]] = field(default_factory=list)  # their arrays' numbers, their storages'
     makers: list[results.Maker] = field(default_factory=list)
@@ -55,6 +68,8 @@ class Leaving:
     spec: Any = None
     result: list[int] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
+    puts: list[tuple[Slot, Any, Any]] = field(default_factory=list)  # plain things: what was there, and what is
+    counts: list[tuple[Slot, int, int]] = field(default_factory=list)  # numbers that go up: what was there, by how much
     history: History | None = None
     live: list[Tensor] = field(default_factory=list)  # results that backward() goes through later
 
@@ -76,23 +91,24 @@ class Collector:
         reach: Reach,
         look_again: Callable[[], Reach],
         recording: Recording,
-        stand_ins: dict[int, Tensor],
+        given: Given,
         since: int,
     ) -> None:
         self._snapshot, self._reach, self._recording, self._since = snapshot, reach, recording, since
-        self._stand_ins, self._look_again = stand_ins, look_again
-        self._numbers = {id(t): i for i, t in stand_ins.items()}
+        self._given, self._look_again = given, look_again
+        self._of_gradients: dict[int, results.Maker] = {}  # id of a new gradient -> what gives it
+        self._numbers = {id(t): i for i, t in given.tensors.items()}
         self._made: dict[int, int] = {}  # id of a leaf -> number of its maker
         self._leaves: list[Any] = []  # keeps their ids theirs
         self._shared: dict[int, results.Group] = {}
         self._moved: set[int] = set()  # tensors that a slot held which holds another one now
         self.left = Leaving()
 
-    def collect(self, result: Any, placeholders: Sequence[Array]) -> Leaving:
+    def collect(self, result: Any) -> Leaving:
         """Returns everything that is left, ``result`` included."""
         left = self.left
         self._state()
-        self._arguments(placeholders)
+        self._arguments()
         flat, left.spec = tree_flatten(result)
         changed = self._changed()
         everything = [*flat, *[leaf for leaves, _ in changed for leaf in leaves]]
@@ -148,23 +164,32 @@ class Collector:
         for t, grad in gradients:
             left.grads.append((t, grad._key))
             left.take(read(grad), grad._key.backend, t)
+            self._of_gradients[id(grad)] = results.gradient_of(results.constant(t))
         for grad in grown.values():
             owner = owners[id(grad)]
             if owner._extra is not None and owner._extra.grad is grad:
                 left.grown.append(owner)
                 left.take(read(grad), grad._key.backend, owner)
 
-    def _arguments(self, placeholders: Sequence[Array]) -> None:
+    def _arguments(self) -> None:
         left = self.left
-        for (i, t), placeholder in zip(self._stand_ins.items(), placeholders, strict=True):
-            if read(t) is not placeholder:
+        for i, t in self._given.tensors.items():
+            if read(t) is not self._given.arrays[i]:
                 left.written.append(i)
                 left.take(read(t), t._key.backend, i)
-        for i, t in self._stand_ins.items():
+        for i, t in self._given.tensors.items():
             grad = None if t._extra is None else t._extra.grad
-            if grad is not None:
-                left.argument_grads.append((i, grad._key))
-                left.take(read(grad), grad._key.backend, i)
+            before, array = self._given.gradients.get(i, (None, None))
+            if grad is None:
+                left.argument_drops += [i] if before is not None else []
+                continue
+            self._of_gradients[id(grad)] = results.gradient_of(results.argument(i))
+            if grad is before and read(grad) is array:
+                continue
+            if grad is not before and i in self._given.flowing:
+                raise UntraceableError("backward() would go on through the history of an argument: detach() it")
+            left.argument_grads.append((i, grad._key, grad is before))
+            left.take(read(grad), grad._key.backend, i)
 
     # --- entries of containers ---------------------------------------------------------------------------------------
 
@@ -172,33 +197,56 @@ class Collector:
         """Returns the entries that hold tensors and are new or other ones than before the call."""
         found: list[tuple[list[Any], Entry]] = []
         now: Reach | None = None
-        for container, held in self._reach.changes():
+        for holding in self._reach.changes():
+            container = holding.container
             now = now or self._look_again()
             if id(container) not in now.containers:  # it was let go of
-                restored(container, held)
+                holding.restore()
                 continue
-            if isinstance(container, dict):
-                keys = [key for key, value in container.items() if held.get(key, MISSING) is not value]
-                slots = [(Slot(container, key), held.get(key, MISSING)) for key in keys]
-            elif not isinstance(container, list):
-                slots = [(Slot(container, None), held)] if not hasattr(container, "append") else []
-            elif len(container) == len(held):
-                pairs = enumerate(zip(container, held, strict=True))
-                slots = [(Slot(container, i), old) for i, (new, old) in pairs if new is not old]
-            elif len(container) > len(held) and all(a is b for a, b in zip(container, held, strict=False)):
-                for value in container[len(held) :]:
-                    leaves, spec = tree_flatten(value)
-                    if self._counts(leaves):
-                        found.append((leaves, Entry(None, container, spec, [], len(held))))
-                continue
-            else:
-                slots = []
-            for slot, old in slots:
-                leaves, spec = tree_flatten(slot.get())
-                if self._counts(leaves):
-                    found.append((leaves, Entry(slot, None, spec, [], old)))
-                    self._moved.update(id(leaf) for leaf in tree_flatten(old)[0] if isinstance(leaf, Tensor))
+            own = self._reach.is_own(container) or id(container) in self._recording.moved
+            own = own or id(container) in self._recording.moved_groups
+            slots = holding.slots()
+            if slots is None and not own:
+                name = self._reach.name_of(container) or f"a {type(container).__name__}"
+                raise UntraceableError(f"{name} loses entries or changes their order, which no program does again")
+            for value in holding.grown():
+                leaves, spec = tree_flatten(value)
+                if self._counts(leaves) or not (own or any(isinstance(leaf, Tensor) for leaf in leaves)):
+                    found.append((leaves, Entry(None, container, spec, [], len(holding.held))))
+            for slot, old in slots or ():
+                found += self._entry(slot, old, own)
+            if own and isinstance(container, dict):
+                self._options(container, holding)
         return found
+
+    def _entry(self, slot: Slot, old: Any, own: bool) -> list[tuple[list[Any], Entry]]:
+        """Returns the entry for a place that holds another thing now, if that is made anew by each run."""
+        value = slot.get()
+        leaves, spec = tree_flatten(value)
+        if self._counts(leaves):
+            self._moved.update(id(leaf) for leaf in tree_flatten(old)[0] if isinstance(leaf, Tensor))
+            return [(leaves, Entry(slot, None, spec, [], old))]
+        if own or (slot.key == "_opt_called" and value is True):  # an optimizer's note for its schedules
+            return []
+        if value is MISSING:
+            raise UntraceableError(f"{slot.key!r} is taken away, which a program would not do again")
+        if not all(map(is_plain, leaves)):
+            return []
+        if spec.type is not None:
+            return [(leaves, Entry(slot, None, spec, [], old))]
+        if type(value) is type(old) is int and self._reach.only_counts(slot):
+            self.left.counts.append((slot, old, value - old))
+        else:
+            self.left.puts.append((slot, old, value))
+        return []
+
+    def _options(self, group: dict[str, Any], holding: Holding) -> None:
+        """Refuses an optimizer's option that the function itself sets: a program would read it too early."""
+        if "params" not in group or id(group) in self._recording.moved_groups:
+            return
+        for slot, _ in holding.slots() or ():
+            if is_plain(slot.get()):
+                raise UntraceableError(f"the optimizer's {slot.key} is set here: set it outside, or with a scheduler")
 
     def _counts(self, leaves: Sequence[Any]) -> bool:
         """Returns whether an entry has to be made anew by each run."""
@@ -236,6 +284,8 @@ class Collector:
             return results.constant(leaf)
         if id(leaf) in self._numbers:
             return results.argument(self._numbers[id(leaf)])
+        if id(leaf) in self._of_gradients:
+            return self._of_gradients[id(leaf)]
         edge, output = self._edge(leaf)
         key = leaf._key
         storage = storage_behind(leaf)
@@ -255,13 +305,21 @@ class Collector:
 
     def _base(self, storage: Storage) -> results.Maker | None:
         """Returns what gives a tensor that was there before and has this storage."""
-        for i, t in self._stand_ins.items():
+        for i, t in self._given.tensors.items():
             if storage_behind(t) is storage:
                 return results.argument(i)
         if id(storage) in self._snapshot.storages:
             return results.constant(
                 next(t for t, _, _ in self._snapshot.tensors.values() if storage_behind(t) is storage)
             )
+        for t, _, _ in self._snapshot.tensors.values():
+            grad = None if t._extra is None else t._extra.grad
+            if grad is not None and storage_behind(grad) is storage:
+                return self._of_gradients.get(id(grad))
+        for t in self._given.tensors.values():
+            grad = None if t._extra is None else t._extra.grad
+            if grad is not None and storage_behind(grad) is storage:
+                return self._of_gradients.get(id(grad))
         plain = [t for t, _, _ in self._snapshot.tensors.values() if storage_behind(t) is storage]
         return results.constant(plain[0]) if plain else None
 
@@ -285,6 +343,9 @@ class Collector:
     def _strangers(self) -> list[Tensor]:
         backend = self._snapshot.backend
         grads = {id(t._extra.grad) for t, _ in self.left.grads if t._extra is not None}
-        grads |= {id(t._extra.grad) for t in self._stand_ins.values() if t._extra is not None}
-        known = {*self._snapshot.tensors, *self._numbers, *self._made, *grads}
+        grads |= {id(grad) for grad, _ in self._given.gradients.values()}
+        grads |= {id(t._extra.grad) for t in self._given.tensors.values() if t._extra is not None}
+        extras = [leaf._extra for leaf in self._leaves if isinstance(leaf, Tensor)]
+        bases = {id(extra.base) for extra in extras if extra is not None}  # what results are views of, and keep
+        known = {*self._snapshot.tensors, *self._numbers, *self._made, *grads, *bases}
         return [t for t in tensors_alive(backend) if id(t) not in known and backend.is_traced(t._a)]

@@ -11,10 +11,11 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 from dispatchtorch._base.pytree import tree_flatten, tree_unflatten
+from dispatchtorch.compiler.guards import Guards
 from dispatchtorch.compiler.history import CompiledBackward
 from dispatchtorch.compiler.leaving import Entry, Leaving
-from dispatchtorch.compiler.reach import Guards, Slot
 from dispatchtorch.compiler.recording import Recording
+from dispatchtorch.compiler.slots import Slot
 from dispatchtorch.dispatch.node import next_seq
 from dispatchtorch.plugin.backend import Array, Backend, Halves, Traced
 from dispatchtorch.tensor.key import Key
@@ -83,6 +84,9 @@ class Program:
         self.on_mesh = on_mesh or any(own is not backend for own, _ in left.lies)
         self.fresh, self.grown, self.dropped = tuple(left.grads), tuple(left.grown), tuple(left.dropped)
         self.written, self.argument_grads = tuple(left.written), tuple(left.argument_grads)
+        self.drops, self.puts, self.counts = tuple(left.argument_drops), tuple(left.puts), tuple(left.counts)
+        self.with_grads: tuple[int, ...] = ()  # arguments that have a gradient already
+        self.same: tuple[tuple[int, Tensor], ...] = ()  # arguments that the program knows
         self.makers, self._groups, self._entries = tuple(left.makers), tuple(left.groups), tuple(left.entries)
         self._spec, self._result = left.spec, tuple(left.result)
         self._single = left.result[0] if len(left.result) == 1 and left.spec.type is None else -1
@@ -151,7 +155,7 @@ class Program:
             cell = leaves[i]._cell
             if cell is not None and id(cell.storage) in self._touched:
                 return False
-        return True
+        return all(leaves[i] is t for i, t in self.same)
 
     # --- why not? ----------------------------------------------------------------------------------------------------
 
@@ -219,10 +223,9 @@ class Program:
         write(argument, value)
         cell_of(argument).version += 1
 
-    def add_grad(self, argument: Tensor, value: Array, key: Key) -> None:
-        """Adds to the gradient of an argument."""
-        grad, extra = wrap(value, key), extra_of(argument)
-        extra.grad = grad if extra.grad is None else extra.grad + grad
+    def give_grad(self, argument: Tensor, value: Array, key: Key) -> None:
+        """Gives an argument another gradient."""
+        extra_of(argument).grad = wrap(value, key)
 
     def keep(self, arrays: list[Array]) -> None:
         """Fills tensors that the traced call has put where no run can put one."""

@@ -59,6 +59,8 @@ class Recording(Tracing):
         self.dropped: dict[int, Tensor] = {}  # whose gradient was dropped before anything was added to it
         self.seeds: list[Array] = []  # gradients to come, of a call whose results have a history
         self.born: set[int] = set()  # state that was made on the way
+        self.moved: set[int] = set()  # what schedules and the like change at every run: their own attributes
+        self.moved_groups: set[int] = set()  # and the optimizer's options
         self._rates: dict[Any, Tensor] = {}
         self._undo: list[Callable[[], None]] = []
 
@@ -93,15 +95,23 @@ class Recording(Tracing):
 
     def effect(self, owner: Any, run: Callable[[], None]) -> None:
         """Runs it, and remembers how ``owner`` was."""
-        before = {name: copy.copy(v) if isinstance(v, (list, dict)) else v for name, v in vars(owner).items()}
-        groups = [dict(group) for group in owner.optimizer.param_groups] if hasattr(owner, "optimizer") else []
+        owners = _with_members(owner)
+        before = [
+            {name: copy.copy(v) if isinstance(v, (list, dict)) else v for name, v in vars(one).items()}
+            for one in owners
+        ]
+        groups = owner.optimizer.param_groups if hasattr(owner, "optimizer") else []
+        old_groups = [dict(group) for group in groups]
 
         def undo() -> None:
-            vars(owner).update(before)
-            for group, old in zip(owner.optimizer.param_groups if groups else (), groups, strict=True):
+            for one, held in zip(owners, before, strict=True):
+                vars(one).update(held)
+            for group, old in zip(groups, old_groups, strict=True):
                 group.update(old)
 
         self._undo.append(undo)
+        self.moved.update(id(vars(one)) for one in owners)
+        self.moved_groups.update(id(group) for group in groups)
         self.events.append((EFFECT, run, None))
         self._rates.clear()
         tracing.now = None
@@ -147,3 +157,8 @@ class Recording(Tracing):
         """Takes back what was done on the host."""
         for one in reversed(self._undo):
             one()
+
+
+def _with_members(owner: Any) -> list[Any]:
+    """Returns a schedule and the schedules that it is made of."""
+    return [owner, *[one for member in getattr(owner, "_schedulers", ()) for one in _with_members(member)]]

@@ -15,7 +15,7 @@ from dispatchtorch.tensor.lens import Lens
 from dispatchtorch.tensor.storage import Cell, Storage
 from dispatchtorch.tensor.tensor import Extra, Tensor, new, view_of
 
-__all__ = ["Maker", "argument", "constant", "fresh", "showing", "viewing"]
+__all__ = ["Maker", "argument", "constant", "fresh", "gradient_of", "showing", "viewing"]
 
 Maker = Callable[[Sequence[Array], Sequence[Any], Any], Any]
 
@@ -28,6 +28,11 @@ def constant(value: Any) -> Maker:
 def argument(number: int) -> Maker:
     """Returns what gives one of the call's own arguments."""
     return lambda arrays, leaves, node: leaves[number]
+
+
+def gradient_of(owner: Maker) -> Maker:
+    """Returns what gives the gradient that the run has left a tensor."""
+    return lambda arrays, leaves, node: owner(arrays, leaves, node)._extra.grad
 
 
 def fresh(at: int, key: Key, edge: Any, output: int) -> Maker:

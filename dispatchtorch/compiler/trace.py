@@ -7,20 +7,25 @@ statistics and whatever else a step touches become inputs and outputs without be
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 from dispatchtorch._base.pytree import tree_flatten, tree_unflatten
 from dispatchtorch.amp.casting import casts
+from dispatchtorch.autograd.hooks import changes
 from dispatchtorch.compiler.course import write_course
+from dispatchtorch.compiler.dice import Dice
+from dispatchtorch.compiler.guards import Guards
 from dispatchtorch.compiler.history import History
-from dispatchtorch.compiler.leaving import Collector, Leaving
+from dispatchtorch.compiler.leaving import Collector, Given, Leaving
 from dispatchtorch.compiler.program import FromSlot, Program
-from dispatchtorch.compiler.reach import MISSING, Guards, Reach, Slot, restored
+from dispatchtorch.compiler.reach import HOOK_TABLES, Reach
 from dispatchtorch.compiler.recording import Recording, UntraceableError
+from dispatchtorch.compiler.slots import MISSING, Slot, mark_of
 from dispatchtorch.compiler.snapshot import Snapshot, only_what_is_new, storage_behind
 from dispatchtorch.dispatch.node import next_seq
 from dispatchtorch.dispatch.tracing import tracing
+from dispatchtorch.nn.modules.hooks import GLOBAL
 from dispatchtorch.plugin.backend import Array, Backend
 from dispatchtorch.tensor.lens import Lens, is_contiguous, is_non_overlapping_and_dense
 from dispatchtorch.tensor.storage import Storage
@@ -43,26 +48,41 @@ def trace(
     ``donates``: whether the program may take over memory. The caller runs the program to have the call's effects.
     """
     reach = Reach(function, leaves)
+    if reach.iterators():
+        raise UntraceableError(f"the function reads an iterator, {reach.iterators()[0]}: give it what comes out of it")
     snapshot = Snapshot(backend)
     snapshot.forget_reads()
     recording = Recording(snapshot, moving)
-    given = [i for i, leaf in enumerate(leaves) if isinstance(leaf, Tensor)]
-    arrays = [read(leaves[i]) for i in given]
+    given, same = _told_apart(leaves, reach)
+    with_grads = [i for i in given if (extra := leaves[i]._extra) is not None and extra.grad is not None]
+    arrays = [*[read(leaves[i]) for i in given], *[read(leaves[i]._extra.grad) for i in with_grads]]
     found: list[Leaving] = []
+    dice = Dice(reach.things.values())
 
     def staged(*placeholders: Array) -> list[Array]:
         since = next_seq()
-        stand_ins = {i: _stand_in(leaves[i], placeholder) for i, placeholder in zip(given, placeholders, strict=True)}
-        args, kwargs = tree_unflatten([stand_ins.get(i, leaf) for i, leaf in enumerate(leaves)], spec)
+        stand_ins = Given(flowing={i for i in given if leaves[i]._edge is not None})
+        for i, placeholder in zip(given, placeholders, strict=False):
+            stand_ins.tensors[i], stand_ins.arrays[i] = _stand_in(leaves[i], placeholder), placeholder
+        for i, placeholder in zip(with_grads, placeholders[len(given) :], strict=True):
+            grad = wrap(placeholder, (key := leaves[i]._extra.grad._key).fresh(key.zero_dim, key.requires))
+            extra_of(stand_ins.tensors[i]).grad = grad
+            stand_ins.gradients[i] = grad, placeholder
+        number = {id(leaves[i]): i for i in given}
+        args, kwargs = tree_unflatten([stand_ins.tensors.get(number.get(id(x), -1), x) for x in leaves], spec)
+        flat = tree_flatten((args, kwargs))
         result = function(*args, **kwargs)
+        _not_filled((args, kwargs), *flat)
         collector = Collector(snapshot, reach, lambda: Reach(function, leaves), recording, stand_ins, since)
-        left = collector.collect(result, placeholders)
+        left = collector.collect(result)
+        if dice.thrown():
+            raise UntraceableError("Python's or numpy's generators are asked for numbers; ask the library's own")
         del result, args, kwargs
         gradients = []
         if left.live:
             left.history = History(left.live, since)
             gradients = left.history.walk(recording, backend)
-            left.history.name_ends(stand_ins, snapshot)
+            left.history.name_ends(stand_ins.tensors, snapshot)
         collector.look_for_kept()
         for t in left.kept:
             storage = storage_behind(t)
@@ -77,8 +97,9 @@ def trace(
         with only_what_is_new():
             traced = backend.trace(staged, arrays)
     except BaseException:
-        for container, held in reach.changes():
-            restored(container, held)
+        for holding in reach.changes():
+            holding.restore()
+        dice.put_back()
         raise
     finally:
         tracing.now = before
@@ -92,12 +113,40 @@ def trace(
             del entry.grown[entry.before :]
         else:
             entry.slot.put(entry.before)
-    program = _Planning(function, leaves, snapshot, recording, left, given, versions).plan(traced, donates)
-    memory = [storage_behind(leaves[i]) or leaves[i] for i in given]
-    distinct = {id(leaves[i]) for i in given}
-    if not program.takes(leaves) or (left.written and len({id(m) for m in memory}) < len(distinct)):
+    for slot, before, _ in (*left.puts, *left.counts):
+        slot.put(before)
+    if any(t is leaves[i] for t, _ in left.grads for i in given):
+        raise UntraceableError("an argument is a tensor that the function knows already, and gets a gradient")
+    planning = _Planning(function, leaves, snapshot, recording, left, given, versions, with_grads, same)
+    program = planning.plan(traced, donates)
+    memory = {id(storage_behind(leaves[i]) or leaves[i]) for i in given}
+    if not program.takes(leaves) or (left.written and len(memory) < len(given)):
         raise UntraceableError("an argument lies in the same memory as something that the function writes")
     return program
+
+
+def _not_filled(arguments: Any, leaves: Sequence[Any], spec: Any) -> None:
+    """Refuses a call that has changed the lists and dicts among its arguments, which are rebuilt for a trace."""
+    now, as_now = tree_flatten(arguments)
+    if as_now != spec or any(a is not b for a, b in zip(now, leaves, strict=True)):
+        raise UntraceableError("a list or dict among the arguments is changed: return what is new")
+
+
+def _told_apart(leaves: Sequence[Any], reach: Reach) -> tuple[list[int], list[tuple[int, Tensor]]]:
+    """Returns the numbers of the tensors that are arguments, each once, and of those that are state as well.
+
+    The function knows the latter itself: ``step(model.weight)`` of a function that calls the model.
+    """
+    given: dict[int, int] = {}
+    same = []
+    for i, leaf in enumerate(leaves):
+        if not isinstance(leaf, Tensor):
+            continue
+        if leaf._key.requires and leaf._edge is None and id(leaf) in reach.things:
+            same.append((i, leaf))
+        else:
+            given.setdefault(id(leaf), i)
+    return list(given.values()), same
 
 
 def _stand_in(leaf: Tensor, placeholder: Array) -> Tensor:
@@ -114,6 +163,26 @@ def _stand_in(leaf: Tensor, placeholder: Array) -> Tensor:
     return t
 
 
+def _hooks_of(reach: Reach) -> Callable[[], Hashable]:
+    """Returns what gives the hooks of all that a function comes to, as numbers; looks again only after changes."""
+    modules = [[vars(module)[table] for table in HOOK_TABLES] for module in reach.modules]
+    tables: list[Any] = [table for one in modules for table in one]
+    tables += [GLOBAL.forward, GLOBAL.forward_pre, GLOBAL.backward, GLOBAL.backward_pre]
+    tensors = [t for t in reach.things.values() if isinstance(t, Tensor) and t._key.requires]
+    known: tuple[int, Hashable] = (-1, None)
+
+    def look() -> Hashable:
+        nonlocal known
+        if known[0] != changes.count:
+            found = [tuple(table) for table in tables]
+            extras = [t._extra for t in tensors]
+            found += [() if e is None else (*(e.hooks or ()), *(e.post_hooks or ())) for e in extras]
+            known = changes.count, tuple(found)
+        return known[1]
+
+    return look
+
+
 class _Planning:
     """Makes a program of what a trace has found."""
 
@@ -126,6 +195,8 @@ class _Planning:
         left: Leaving,
         given: list[int],
         versions: list[tuple[Any, int]],
+        with_grads: list[int],
+        same: list[tuple[int, Tensor]],
     ) -> None:
         self._snapshot, self._recording, self._left = snapshot, recording, left
         self._reach = Reach(function, leaves)  # what was made on the way is part of it now
@@ -133,6 +204,7 @@ class _Planning:
         used = [t for t in leaves if isinstance(t, Tensor)]
         on_mesh = any(t._key.backend is not snapshot.backend for t in used)
         self._plan = Program(snapshot.backend, recording, left, given, versions, self._guards, on_mesh)
+        self._plan.with_grads, self._plan.same = tuple(with_grads), tuple(same)
         self._replaced = self._slots_replaced()
 
     def plan(self, traced: Any, donates: bool) -> Program:
@@ -238,18 +310,32 @@ class _Planning:
 
     def _relied_upon(self) -> None:
         """Has everything else guarded that the function can have asked."""
-        filled = {
-            (id(e.slot.container), id(e.slot.key) if isinstance(e.slot.key, Tensor) else e.slot.key): e
-            for e in self._left.entries
-            if e.slot is not None
-        }
+        filled = {mark_of(e.slot): e for e in self._left.entries if e.slot is not None}
         for entry in filled.values():
             assert entry.slot is not None  # only such are among them
             if entry.before is MISSING or not any(isinstance(x, Tensor) for x in tree_flatten(entry.before)[0]):
                 self._guards.add(entry.slot, entry.before, "an entry that is made here", plain=True)
-        for slot, value, name in self._reach.plain():
-            if slot.get() is value:
+        put = {mark_of(slot): value for slot, value, _ in self._left.puts if self._reach.reads(slot)}
+        idle = {mark_of(slot) for slot, _, _ in (*self._left.counts, *self._left.puts)} - put.keys()
+        for slot, value, _ in self._left.puts:
+            if mark_of(slot) in put:
+                self._guards.add(slot, value, self._reach.name_of_slot(slot), plain=True)
+        for slot, value, name, source in self._reach.plain():
+            if slot.get() is value and mark_of(slot) not in idle and id(slot.container) not in self._recording.moved:
                 self._guards.add(slot, value, name, plain=True)
+                for step, thing, step_name in self._reach.way_from(source):
+                    if mark_of(step) not in filled:
+                        self._guards.add(step, thing, step_name)
+        for slot, thing, name in self._reach.fixed():
+            if mark_of(slot) not in filled and id(slot.container) not in self._recording.moved:
+                self._guards.add(slot, thing, name)
+        written = {id(slot.container) for slot, _, _ in (*self._left.puts, *self._left.counts)}
+        written |= {id(e.slot.container) for e in self._left.entries if e.slot is not None}
+        written |= {id(e.grown) for e in self._left.entries if e.slot is None and not self._reach.reads_list(e.grown)}
+        for container, name in self._reach.held():
+            if id(container) not in written:
+                self._guards.add_container(container, name)
+        self._guards.add_fact(_hooks_of(self._reach), "hooks: what is registered")
         for module in self._reach.modules:
             self._guards.add(Slot(module.__dict__, "training"), module.training, "training", plain=True)
             for name, child in module._modules.items():

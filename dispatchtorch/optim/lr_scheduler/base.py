@@ -6,7 +6,9 @@ change a rate in between. Where an epoch is named outright, the closed form is u
 
 from __future__ import annotations
 
+import functools
 import warnings
+from collections.abc import Callable
 from typing import Any, Final
 
 from dispatchtorch.dispatch.tracing import tracing
@@ -63,6 +65,19 @@ def set_option(group: dict[str, Any], name: str, value: Any) -> None:
         group[name] = value
 
 
+def _on_the_host(step: Callable[..., None]) -> Callable[..., None]:
+    """Returns a schedule's ``step`` that a traced function has done at each run of its program."""
+
+    @functools.wraps(step)
+    def stepped(self: LRScheduler, *args: Any, **kwargs: Any) -> None:
+        if tracing.now is not None:
+            tracing.now.effect(self, lambda: step(self, *args, **kwargs))
+        else:
+            step(self, *args, **kwargs)
+
+    return stepped
+
+
 class LRScheduler:
     """The base of schedules; a program's own one overrides `get_lr`.
 
@@ -95,6 +110,12 @@ class LRScheduler:
             optimizer._opt_called = False
         self._initial_step()
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        own = vars(cls).get("step")
+        if own is not None:
+            cls.step = _on_the_host(own)  # type: ignore[method-assign]  # the same, but in a trace
+
     def _initial_step(self) -> None:
         self._step_count = 0
         self._is_initial = True
@@ -113,6 +134,8 @@ class LRScheduler:
 
     def get_last_lr(self) -> list[Rate]:
         """Returns the rates that were written last, one for each group."""
+        if tracing.now is not None:
+            tracing.now.refuse("a schedule is asked for its rate, which is a number on the host")
         return self._last_lr
 
     def get_lr(self) -> list[Rate]:

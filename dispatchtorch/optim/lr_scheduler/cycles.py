@@ -148,7 +148,6 @@ class CosineAnnealingWarmRestarts(LRScheduler):
                 raise ValueError(f"Expected non-negative epoch, but got {epoch}")
             self._seek(epoch)
         self.last_epoch = math.floor(epoch) - 1
-        self._step_count += 1
         self._update_lr()
 
     def _seek(self, epoch: float) -> None:

@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from dispatchtorch.dispatch.tracing import tracing
 from dispatchtorch.utils.data.crew import Crew
 from dispatchtorch.utils.data.sampler import draw_seed
 from dispatchtorch.utils.data.worker import AGAIN, BATCH, END, FAILED, FETCH, Orders
@@ -62,6 +63,8 @@ class _BaseDataLoaderIter:
         return len(self._loader._index_sampler)
 
     def __next__(self) -> Any:
+        if tracing.now is not None:
+            tracing.now.refuse("a DataLoader is asked for its next batch, which a program would not do again")
         data = self._next_data()
         self._num_yielded += 1
         if self._reported is not None and self._loader._in_a_row and self._num_yielded > self._reported:
