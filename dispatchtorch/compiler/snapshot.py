@@ -37,6 +37,18 @@ def _alive() -> list[Any]:
     return list(compress(objects, map(_kinds().__contains__, map(type, objects))))
 
 
+def _alive_or_frozen() -> list[Any]:
+    """Returns all live tensors and generators, those that `gc.freeze` has hidden too; what is there is frozen then."""
+    frozen = gc.get_freeze_count() > 0
+    if frozen:
+        gc.unfreeze()
+    try:
+        return _alive()
+    finally:
+        if frozen:
+            gc.freeze()
+
+
 @contextlib.contextmanager
 def only_what_is_new() -> Iterator[None]:
     """Keeps what is there out of the collector's sight: it lists and goes through what is made from now on.
@@ -75,7 +87,7 @@ class Snapshot:
     """The arrays and gradients of all live tensors of a backend, and the states of all generators, before a trace."""
 
     def __init__(self, backend: Backend) -> None:
-        alive = _alive()
+        alive = _alive_or_frozen()
         self.backend = backend
         self.tensors: dict[int, tuple[Tensor, Array, Any]] = {}
         self.storages: dict[int, tuple[Storage, Array, int]] = {}

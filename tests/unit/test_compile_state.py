@@ -1,6 +1,7 @@
 """State that a compiled function overwrites, keeps, shares or is given anew from outside."""
 
 import copy
+import gc
 
 import numpy as np
 import pytest
@@ -300,3 +301,20 @@ def test_a_parameter_that_is_frozen_is_left_alone():
     step(torch.ones(1, 2))
     assert model.weight.tolist() == before
     assert step.counts.recompiles == ["a tensor requires a gradient now, or does no longer"]
+
+
+def test_state_that_the_collector_does_not_list_is_found_and_the_collector_stays_as_it_was():
+    def ran(state, step):
+        for _ in range(3):
+            step(torch.tensor(1.0))
+        return state[:2].tolist()
+
+    assert ran(*counter()) == [3.0, 3.0]
+    assert gc.get_freeze_count() == 0
+    state, step = counter()
+    gc.freeze()
+    try:
+        assert ran(state, step) == [3.0, 3.0]
+        assert gc.get_freeze_count() > 0
+    finally:
+        gc.unfreeze()
