@@ -5,21 +5,11 @@ Only the border files (tensor/interop, tensor/format, random, the random ops) ma
 
 from __future__ import annotations
 
-import importlib
-from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-__all__ = ["Late", "np"]
+from dispatchtorch._base.late import Late
 
-
-class Late(ModuleType):
-    """A module that is imported at the first look at one of its names; each name is looked up once."""
-
-    def __getattr__(self, name: str) -> Any:
-        value = getattr(importlib.import_module(self.__name__), name)
-        setattr(self, name, value)
-        return value
-
+__all__ = ["np"]
 
 if TYPE_CHECKING:
     import numpy as np

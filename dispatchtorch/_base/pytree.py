@@ -8,7 +8,6 @@ types, so that a subclass of list is a leaf. ``None`` is a leaf too. Dicts keep 
 
 from __future__ import annotations
 
-import dataclasses
 from collections import OrderedDict, defaultdict, deque, namedtuple
 from collections.abc import Callable, Iterable, Iterator
 from types import UnionType
@@ -112,17 +111,25 @@ def _is_namedtuple_class(cls: type[Any]) -> bool:
 
 
 # --- structure ---
-@dataclasses.dataclass(frozen=True, slots=True, repr=False)
 class TreeSpec:
     """The structure of a tree without its leaves; equal for equal structures, and a key for dicts.
 
     ``type`` is None for a leaf. Made by ``tree_flatten`` and ``tree_structure``.
     """
 
-    type: Any
-    context: Any
-    _children: tuple[TreeSpec, ...]
-    num_leaves: int
+    __slots__ = ("_children", "context", "num_leaves", "type")
+
+    def __init__(self, type: Any, context: Any, _children: tuple[TreeSpec, ...], num_leaves: int) -> None:
+        self.type = type
+        self.context = context
+        self._children = _children
+        self.num_leaves = num_leaves
+
+    def __eq__(self, other: object) -> bool:
+        """Return whether another structure is the same."""
+        if not isinstance(other, TreeSpec):
+            return NotImplemented
+        return (self.type, self.context, self._children) == (other.type, other.context, other._children)
 
     def __hash__(self) -> int:
         """Return a hash that leaves the context out, which need not be hashable."""

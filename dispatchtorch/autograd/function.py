@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import functools
-import inspect
-import traceback
 import warnings
 from collections.abc import Callable
 from typing import Any, Final
 
 from dispatchtorch._base.dtypes import FLOATING
+from dispatchtorch._base.late import inspect, traceback
 from dispatchtorch._base.pytree import tree_flatten, tree_unflatten
 from dispatchtorch.autograd.mapped_function import apply_mapped, is_mapped
 from dispatchtorch.batching.levels import LEVELS

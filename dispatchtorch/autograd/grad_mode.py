@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import threading
 import warnings
 from collections.abc import Callable
 from typing import Any, Final, Self, TypeVar
 
+from dispatchtorch._base.late import inspect
 from dispatchtorch.dispatch.modes import modes
 from dispatchtorch.tensor.key import marking
 from dispatchtorch.tensor.tensor import inference

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
 from typing import Final
 
 from dispatchtorch.plugin.backend import Backend
@@ -11,14 +10,16 @@ from dispatchtorch.plugin.backend import Backend
 __all__ = ["LEVELS", "Level"]
 
 
-@dataclass(slots=True)
 class Level:
     """One running ``vmap``."""
 
-    backend: Backend
-    size: int
-    randomness: str
-    connected: bool = False  # whether a tensor that requires a gradient has come in: derivatives must keep their graph
+    __slots__ = ("backend", "connected", "randomness", "size")
+
+    def __init__(self, backend: Backend, size: int, randomness: str) -> None:
+        self.backend = backend
+        self.size = size
+        self.randomness = randomness
+        self.connected = False  # whether a tensor that requires a gradient has come in: derivatives keep their graph
 
 
 class Levels(threading.local):

@@ -7,17 +7,17 @@ Must not know which ops there are, nor any backend.
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from types import FunctionType
 from typing import Any, Final, TypeAlias
 
+from dispatchtorch._base.late import inspect
 from dispatchtorch.dispatch.deriving import make_derive
 from dispatchtorch.dispatch.node import Node
 from dispatchtorch.dispatch.overlap import Inputs
 from dispatchtorch.tensor.tensor import Tensor
 
-__all__ = ["DTYPE", "LIST", "NUMBER", "STATIC", "TABLE", "TENSOR", "MaskTensor", "Op", "Rule"]
+__all__ = ["ABSENT", "DTYPE", "LIST", "NUMBER", "STATIC", "TABLE", "TENSOR", "MaskTensor", "Op", "Rule"]
 
 MaskTensor: TypeAlias = Tensor  # annotates a bool argument that takes no part in promotion
 TENSOR, LIST, NUMBER, STATIC, DTYPE = range(5)
@@ -38,6 +38,9 @@ def kind_of(annotation: str) -> int:
     return DTYPE if annotation.startswith("DType") else STATIC
 
 
+ABSENT: Final = object()  # where a parameter has no default
+
+
 def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
     """Returns a plain function's parameter names; `inspect.signature` takes fifty times as long."""
     code = function.__code__
@@ -48,7 +51,7 @@ def _defaults(function: Callable[..., Any], params: tuple[str, ...]) -> tuple[An
     positional = params[: function.__code__.co_argcount]
     given = function.__defaults__ or ()
     known = dict(zip(positional[len(positional) - len(given) :], given, strict=True)) | (function.__kwdefaults__ or {})
-    return tuple([known.get(name, inspect.Parameter.empty) for name in params])
+    return tuple([known.get(name, ABSENT) for name in params])
 
 
 _LATE: Final = frozenset({"derive", "facts", "keeps", "rules", "saves", "saves_out", "simple", "targets"})

@@ -5,11 +5,11 @@ Nothing here computes values; the engine that walks what is written here lives a
 
 from __future__ import annotations
 
-import traceback
 import weakref
 from collections.abc import Sequence
 from typing import Any, Final
 
+from dispatchtorch._base.late import traceback
 from dispatchtorch.dispatch.modes import anomaly, modes
 from dispatchtorch.dispatch.node import Node, bare_name, edge_of, next_seq
 from dispatchtorch.dispatch.op import LIST, TENSOR, Op

@@ -9,7 +9,6 @@ Must not know which ops there are. Plans of one and two elementwise arguments ar
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
 from types import FunctionType
 from typing import Any, Final, NamedTuple
@@ -19,7 +18,7 @@ from dispatchtorch.dispatch.general import finish, general
 from dispatchtorch.dispatch.lifting import lifting_plan, wrapping
 from dispatchtorch.dispatch.modes import anomaly, modes
 from dispatchtorch.dispatch.node import Node, next_seq
-from dispatchtorch.dispatch.op import DTYPE, LIST, TENSOR, Op
+from dispatchtorch.dispatch.op import ABSENT, DTYPE, LIST, TENSOR, Op
 from dispatchtorch.dispatch.promotion import NUMBERS, MixedBackendsError, leading_key, recover
 from dispatchtorch.dispatch.record import record, refresh
 from dispatchtorch.dispatch.resolve import result_key
@@ -63,7 +62,7 @@ def _settled(entry: Any, op: Op, find: Any) -> Any:
         body = written(_entry_source(op), "entry", _NAMES)(entry, find, op).__code__
         names = (*op.params, *body.co_varnames[op.arity :])
         code = body.replace(co_varnames=names, co_name=op.name, co_qualname=op.name)
-        defaults = tuple([d for d in op.defaults if d is not inspect.Parameter.empty])
+        defaults = tuple([d for d in op.defaults if d is not ABSENT])
         made = op.written_entry = FunctionType(code, globals(), op.name, defaults, entry.__closure__)
     if entry.__code__.co_freevars != made.__code__.co_freevars:
         return made

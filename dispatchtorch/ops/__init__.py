@@ -3,19 +3,14 @@
 Every module in this folder is a family or serves one; a new file needs no mention anywhere.
 """
 
-import importlib
-import pkgutil
-
+from dispatchtorch._base.folder import import_folder
 from dispatchtorch.autograd import api as _api
 from dispatchtorch.dispatch import table
 from dispatchtorch.tensor.tensor import Tensor
 
 __all__ = ["FAMILIES"]
 
-FAMILIES = tuple(sorted(module.name for module in pkgutil.iter_modules(__path__)))
-
-for _family in FAMILIES:
-    importlib.import_module(f"{__name__}.{_family}")
+FAMILIES = import_folder(__name__, __path__)
 
 table.install(Tensor)
 del _api

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import Any, Final
 
 from dispatchtorch._base.device import Device
 from dispatchtorch._base.dtypes import DType, of_number
+from dispatchtorch._base.late import inspect
 from dispatchtorch._base.memory_format import MemoryFormat, channels_last, channels_last_3d, contiguous_format
 from dispatchtorch.dispatch.promotion import promoted
 from dispatchtorch.dispatch.table import FUNCTIONS, METHODS, composite

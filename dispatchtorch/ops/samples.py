@@ -7,18 +7,17 @@ same samples can be made in torch with the same seed, which is how goldens are r
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol
 
 __all__ = ["Maker", "Sample", "Sampler", "binary", "unary"]
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(NamedTuple):
     """One call: ``op(*args, **kwargs)``."""
 
     args: tuple[Any, ...]
-    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    kwargs: Mapping[str, Any] = MappingProxyType({})
     grad: bool = True  # False: the derivative is not defined or not unique here
 
 

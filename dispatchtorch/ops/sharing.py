@@ -10,13 +10,13 @@ import gc
 import mmap
 import os
 import sys
-import tempfile
 import weakref
 from typing import Any, Final
 
 from dispatchtorch._base.device import CPU
 from dispatchtorch._base.dtypes import DType
 from dispatchtorch._base.host import np
+from dispatchtorch._base.late import tempfile
 from dispatchtorch.dispatch.table import METHODS
 from dispatchtorch.plugin.backend import Backend
 from dispatchtorch.plugin.selection import backend_for_device

@@ -9,11 +9,10 @@ library only functions of the array API standard.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
 from math import gcd, prod
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from dispatchtorch._base.dtypes import BOOL, DType, by_name, uint8
 from dispatchtorch.plugin.backend import Backend
@@ -61,8 +60,7 @@ def written_as(backend: Backend, array: Array, base: Array) -> Array:
     return xp.reshape(back, base.shape)
 
 
-@dataclass(frozen=True, slots=True)
-class StridedView:
+class StridedView(NamedTuple):
     """The elements at `offset + sum(index * strides)` of a flat storage, for every index into `shape`.
 
     >>> import numpy as np
@@ -106,27 +104,25 @@ class StridedView:
         return tuple([1 if stride == 0 and size > 1 else size for size, stride in pairs])
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
+class _Piece(NamedTuple):
     """A run of neighbours in memory, in order."""
 
     start: int
-    count: int
+    size: int
 
     def read(self, xp: Any, flat: Array) -> Array:
         del xp
-        whole = self.start == 0 and self.count == flat.shape[0]
-        return flat if whole else flat[self.start : self.start + self.count]
+        whole = self.start == 0 and self.size == flat.shape[0]
+        return flat if whole else flat[self.start : self.start + self.size]
 
     def write(self, xp: Any, flat: Array, value: Array, set_at: SetAt) -> Array:
         value = xp.reshape(value, (-1,))
-        if self.count == flat.shape[0]:
+        if self.size == flat.shape[0]:
             return value
-        return set_at(flat, (slice(self.start, self.start + self.count),), value)
+        return set_at(flat, (slice(self.start, self.start + self.size),), value)
 
 
-@dataclass(frozen=True, slots=True)
-class _Box:
+class _Box(NamedTuple):
     """A box in the storage seen as an array of mixed radices, its dimensions then put in order.
 
     `padding` elements are added behind the storage where its size is no multiple of the widest stride.
@@ -154,8 +150,7 @@ class _Box:
         return out[: flat.shape[0]] if self.padding else out
 
 
-@dataclass(frozen=True, slots=True)
-class _Scattered:
+class _Scattered(NamedTuple):
     """Elements anywhere, by a table of their positions."""
 
     sizes: tuple[int, ...]

@@ -11,8 +11,7 @@ import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from dispatchtorch.plugin.meshes import MeshBackend
@@ -23,8 +22,7 @@ Array = Any  # an array of the backend's own library: opaque to the core
 Kernel = Callable[..., Any]  # takes raw arrays, returns one or a tuple
 
 
-@dataclass(frozen=True, slots=True)
-class Gap:
+class Gap(NamedTuple):
     """Something a backend cannot do, as data: shown by ``explain``, a strict xfail in the conformance kit."""
 
     op: str
@@ -32,8 +30,7 @@ class Gap:
     dtypes: tuple[str, ...] = ()  # empty: every dtype
 
 
-@dataclass(frozen=True, slots=True)
-class BackendSpec:
+class BackendSpec(NamedTuple):
     """What a plugin's light manifest says, without importing the array library."""
 
     name: str
@@ -64,8 +61,7 @@ class BackendSpec:
         return made
 
 
-@dataclass(frozen=True, slots=True)
-class KernelCall:
+class KernelCall(NamedTuple):
     """How a bound kernel is going to be called; facts from the op's schema."""
 
     op: str
@@ -75,8 +71,7 @@ class KernelCall:
     dtype: str = ""  # of the result, for an elementwise op: a library whose own promotion differs casts to it
 
 
-@dataclass(frozen=True, slots=True)
-class Traced:
+class Traced(NamedTuple):
     """A function that a library has traced.
 
     ``captured`` are the arrays that it read beside its arguments. ``compile(taken, kept)`` returns the program
@@ -92,8 +87,7 @@ class Traced:
     order: tuple[int, ...] = ()  # numbers of the results as they are made: the same in all processes that trace it
 
 
-@dataclass(frozen=True, slots=True)
-class Halves:
+class Halves(NamedTuple):
     """A traced function in two: its first results, and the later ones, which need the captured arrays named as seeds.
 
     ``first`` gives its results and then the ``computed`` values that ``second`` needs of it. ``second`` captures
@@ -275,22 +269,26 @@ class Backend(ABC):
         return array.view(dtype)
 
 
-@dataclass(slots=True)
 class LadderStep:
     """One rung of the resolution ladder, for `explain`."""
 
-    rung: str
-    outcome: str
-    taken: bool = False
+    __slots__ = ("outcome", "rung", "taken")
+
+    def __init__(self, rung: str, outcome: str, taken: bool = False) -> None:
+        self.rung = rung
+        self.outcome = outcome
+        self.taken = taken
 
 
-@dataclass(slots=True)
 class Ladder:
     """Why an op got the kernel it got."""
 
-    op: str
-    backend: str
-    steps: list[LadderStep] = field(default_factory=list)
+    __slots__ = ("backend", "op", "steps")
+
+    def __init__(self, op: str, backend: str) -> None:
+        self.op = op
+        self.backend = backend
+        self.steps: list[LadderStep] = []
 
     def __str__(self) -> str:
         lines = [f"{self.op} on {self.backend}:"]

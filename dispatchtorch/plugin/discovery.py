@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,8 +21,7 @@ _PREFIX: Final = "dispatchtorch_"
 _HOOK: Final = "def dispatchtorch_backends("
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A backend's name with the manifest module that offers it, not imported."""
 
     name: str

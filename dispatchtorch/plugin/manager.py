@@ -9,11 +9,8 @@ from __future__ import annotations
 
 import importlib
 import threading
-import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final
-
-import pluggy
+from typing import TYPE_CHECKING, Any, Final
 
 from dispatchtorch._base import config
 from dispatchtorch._base.errors import (
@@ -25,9 +22,14 @@ from dispatchtorch._base.errors import (
     PluginLoadError,
     UnknownBackendError,
 )
-from dispatchtorch.plugin import hookspecs, validation
+from dispatchtorch._base.late import Late, pluggy, traceback
 from dispatchtorch.plugin.backend import BackendSpec, Kernel
 from dispatchtorch.plugin.discovery import Candidate, find
+
+if TYPE_CHECKING:
+    from dispatchtorch.plugin import hookspecs, validation
+else:
+    validation = Late("dispatchtorch.plugin.validation")  # wanted when the first plugin comes; it needs pluggy
 
 __all__ = ["PluginManager", "manager", "on_change"]
 
@@ -40,8 +42,9 @@ class PluginManager:
     ) -> None:
         self.disabled = disabled
         self._candidates = candidates
-        self._pluggy = pluggy.PluginManager(hookspecs.PROJECT)
-        self._pluggy.add_hookspecs(hookspecs)
+        hooks = importlib.import_module("dispatchtorch.plugin.hookspecs")
+        self._pluggy = pluggy.PluginManager(hooks.PROJECT)
+        self._pluggy.add_hookspecs(hooks)
         self._sources: dict[str, str] = {}  # plugin name -> where it comes from, in order of registration
         self._specs: dict[str, tuple[str, BackendSpec]] = {}  # backend name -> plugin name, record
         self._broken: dict[str, BackendLoadError] = {}

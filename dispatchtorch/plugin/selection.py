@@ -7,11 +7,10 @@ Must not know: tensors, ops, or any backend's peculiarities.
 from __future__ import annotations
 
 import threading
-import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from dispatchtorch._base import config, switches
 from dispatchtorch._base.errors import (
@@ -23,9 +22,14 @@ from dispatchtorch._base.errors import (
     NoBackendError,
     PluginError,
 )
-from dispatchtorch.plugin import validation
+from dispatchtorch._base.late import Late, traceback
 from dispatchtorch.plugin.backend import Backend, BackendSpec
 from dispatchtorch.plugin.manager import manager
+
+if TYPE_CHECKING:
+    from dispatchtorch.plugin import validation
+else:
+    validation = Late("dispatchtorch.plugin.validation")  # wanted when a backend is made
 
 __all__ = [
     "DEFAULT",

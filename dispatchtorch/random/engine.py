@@ -6,12 +6,12 @@ dtypes or tensors.
 
 from __future__ import annotations
 
-import ctypes
 import struct
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
 from dispatchtorch._base.host import np
+from dispatchtorch._base.late import ctypes
 from dispatchtorch.random.block import EMPTY, Block
 
 if TYPE_CHECKING:

@@ -12,7 +12,6 @@ history.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -25,15 +24,27 @@ if TYPE_CHECKING:
     Fetch = Callable[[tuple[slice, ...]], NDArray[Any]]
 
 
-@dataclasses.dataclass
 class PrintOptions:
     """How tensors are printed; ``sci_mode=None`` means that the values decide."""
 
-    precision: int = 4
-    threshold: float = 1000
-    edgeitems: int = 3
-    linewidth: int = 80
-    sci_mode: bool | None = None
+    def __init__(
+        self,
+        precision: int = 4,
+        threshold: float = 1000,
+        edgeitems: int = 3,
+        linewidth: int = 80,
+        sci_mode: bool | None = None,
+    ) -> None:
+        self.precision = precision
+        self.threshold = threshold
+        self.edgeitems = edgeitems
+        self.linewidth = linewidth
+        self.sci_mode = sci_mode
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, PrintOptions) and vars(self) == vars(other)
+
+    __hash__ = None  # type: ignore[assignment]  # options change
 
 
 _PROFILES = {
@@ -82,7 +93,7 @@ def get_printoptions() -> dict[str, Any]:
     >>> sorted(get_printoptions())
     ['edgeitems', 'linewidth', 'precision', 'sci_mode', 'threshold']
     """
-    return dataclasses.asdict(_options)
+    return dict(vars(_options))
 
 
 @contextlib.contextmanager

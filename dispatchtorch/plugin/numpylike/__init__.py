@@ -6,10 +6,10 @@ numpy's widespread ones, never a concrete library, and must not write into its a
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Callable
 from typing import Any, Final
+
+from dispatchtorch._base.folder import import_folder
 
 __all__ = ["KERNELS", "kernel"]
 
@@ -30,7 +30,6 @@ def __getattr__(name: str) -> Any:
     """Returns `KERNELS`: the families are imported when the first kernel is looked for, not at import."""
     if name != "KERNELS":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    for family in pkgutil.iter_modules(__path__):  # every module here is a family of kernels
-        importlib.import_module(f"{__name__}.{family.name}")
+    import_folder(__name__, __path__)  # every module here is a family of kernels
     globals()["KERNELS"] = _found
     return _found
