@@ -54,6 +54,8 @@ def _joined(arrays: Sequence[Array], out: Array, lead: int) -> Array:
 @bare
 def _cat(arrays: Sequence[Array], dim: int) -> Array:
     first = arrays[0]
+    if not dim and first.ndim < 2:
+        return np.concatenate(arrays)
     if not dim or first.size < 1 << 13 or first.ndim < 2:
         out = np.concatenate(arrays, dim)
         return out if first.ndim < 2 or out.flags.c_contiguous else np.ascontiguousarray(out)
