@@ -11,7 +11,7 @@ from dispatchtorch._base.errors import (
     PluginError,
     UnknownBackendError,
 )
-from dispatchtorch.plugin import BackendSpec
+from dispatchtorch.plugin import BackendSpec, discovery
 from dispatchtorch.plugin.discovery import Candidate, find
 from dispatchtorch.plugin.manager import PluginManager
 
@@ -159,3 +159,25 @@ def test_after_a_rescan_new_and_mended_plugins_count(place, monkeypatch):
     place("dispatchtorch_toyone", manifest("toyone"))
     manager.rescan()
     assert manager.spec("toyone").name == "toyone"
+
+
+@pytest.mark.parametrize(
+    ("folder", "facts"), [("some_thing-2.0.dist-info", "METADATA"), ("old-1.egg-info", "PKG-INFO")]
+)
+def test_records_of_distributions_are_read_as_the_standard_library_reads_them(tmp_path, folder, facts):
+    record = tmp_path / folder
+    record.mkdir()
+    (record / facts).write_text(
+        "Metadata-Version: 2.1\nName: Some.Thing\nVersion: 2.0\nSummary: x\n y: z\n\nName: no\n"
+    )
+    (record / "entry_points.txt").write_text(
+        "[console_scripts]\nmine = a:b\n\n[dispatchtorch.backends]\n# mine\nmine = some_thing.plugin\n"
+        "other=some_thing.other:module \n[later]\nlast = c\n"
+    )
+    (tmp_path / "empty-1.dist-info").mkdir()
+    found = sorted(discovery._from_metadata([str(tmp_path), str(tmp_path / "none")]))
+    assert found == sorted(discovery._from_finders([str(tmp_path)]))
+    assert [(c.name, c.module, c.source) for c in found] == [
+        ("mine", "some_thing.plugin", "distribution Some.Thing 2.0"),
+        ("other", "some_thing.other", "distribution Some.Thing 2.0"),
+    ]
