@@ -63,6 +63,8 @@ class JaxBackend(Backend):
         """Returns an array with a copy of the host's values; JAX may take the copy over, never the original."""
         copied = np.array(host, order="C", copy=True)
         if device == "cpu" and _PLACES.cpu_only:
+            if not copied.ndim and copied.dtype.char == "d":  # a rate, mostly: nothing is to be compiled for it
+                return jax.device_put(copied)
             return jnp.asarray(copied)
         return jax.device_put(copied, _PLACES.find(device))
 
