@@ -1,7 +1,7 @@
 """Rows of tables: looking them up, adding gradients to them, and sums over bags of them.
 
-Gradients are added in rounds, each over rows that are named once, which is a plain write; what is named very often is
-sorted and summed by runs. A bag is a row of ones times its rows.
+Gradients are added by rank: the first of each row, then the second; where rows are named very often, runs of them are
+summed. A bag is a row of ones times its rows.
 """
 
 from __future__ import annotations
@@ -12,40 +12,34 @@ import numpy as np
 
 from dispatchtorch.plugin import Kernel
 from dispatchtorch_numpy.kernels.bare import bare
+from dispatchtorch_numpy.kernels.scatter import added_by_rank
 
 __all__ = ["KERNELS", "sum_rows"]
 
-ROUNDS: Final = 4
+_OFTEN: Final = 4  # times that a row is named on average, from which runs of them are summed
+_FEW: Final = 64  # names that are looked at before they are sorted
 _WIDE: Final = frozenset(np.dtype(c) for c in "fdFD")
 
 
 def sum_rows(count: int, index: Any, rows: Any, which: Any = None) -> Any:
     """Returns ``count`` rows to which those of ``rows``, or of ``rows[which]``, are added where ``index`` says."""
     out = np.zeros((count, rows.shape[1]), rows.dtype)
-    if not index.size:
+    if not index.size or not out.size:
         return out
-    last = np.empty(count, np.intp)
-    for turn in range(ROUNDS):
-        if turn and index.size > count:
-            break
-        here = np.arange(index.size)
+    if index.size <= _FEW:
+        last, here = np.empty(count, np.intp), np.arange(index.size)
         last[index] = here
-        once = last.take(index) == here
-        at = np.flatnonzero(once)
-        places = index.take(at)
-        fresh = rows.take(at if which is None else which.take(at), 0)
-        if turn:
-            fresh += out.take(places, 0)
-        out[places] = fresh
-        if at.size == index.size:
+        if (last.take(index) == here).all():  # each is named once
+            out[index] = rows if which is None else rows.take(which, 0)
             return out
-        rest = np.flatnonzero(~once)
-        index, which = index.take(rest), rest if which is None else which.take(rest)
+    if index.size <= _OFTEN * count:
+        added_by_rank(out, index, rows, which, fresh=True)
+        return out
     order = np.argsort(index, kind="stable")
     places = index.take(order)
     starts = np.flatnonzero(np.concatenate(([True], places[1:] != places[:-1])))
     chosen = order if which is None else which.take(order)
-    out[places.take(starts)] += np.add.reduceat(rows.take(chosen, 0), starts, axis=0)
+    out[places.take(starts)] = np.add.reduceat(rows.take(chosen, 0), starts, axis=0)
     return out
 
 

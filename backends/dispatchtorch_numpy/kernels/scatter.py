@@ -16,7 +16,7 @@ import numpy as np
 from dispatchtorch.plugin import Kernel
 from dispatchtorch_numpy.kernels.bare import bare
 
-__all__ = ["KERNELS", "WRITERS", "add_rows"]
+__all__ = ["KERNELS", "WRITERS", "add_rows", "added_by_rank"]
 
 Array = np.ndarray[Any, Any]
 Ints = tuple[int, ...]
@@ -144,15 +144,18 @@ def add_rows(out: Array, index: Array, rows: Array) -> None:
     index = index.astype(np.intp, copy=False)
     out, rows = out.reshape(len(out), -1), rows.reshape(count, -1)
     if rows.size > _BRIEF and rows.shape[1] >= 16 and count < 4 * len(out):
-        _added_by_rank(out, index, rows)
+        added_by_rank(out, index, rows)
     else:
         _added_singly(out, index, rows)
 
 
-def _added_by_rank(out: Array, index: Array, rows: Array) -> None:
+def added_by_rank(out: Array, index: Array, rows: Array, which: Array | None = None, fresh: bool = False) -> None:
+    """Adds rows, or ``rows[which]``, as `add_rows` does; where ``out`` is ``fresh`` it has nothing but zeros."""
     names = index.astype(np.uint16) if len(out) <= 1 << 16 else index  # few bits are sorted by their digits
     order = names.argsort(kind="stable")
     names = names.take(order)
+    if which is not None:
+        order = which.take(order)
     begins = np.empty(index.size + 1, bool)
     begins[0] = begins[-1] = True
     np.not_equal(names[1:], names[:-1], begins[1:-1])
@@ -170,8 +173,9 @@ def _added_by_rank(out: Array, index: Array, rows: Array) -> None:
     for i in range(0, starts.size, step):
         first = starts[i : i + step]
         where = names.take(first)
-        sums = out.take(where, 0)
-        sums += rows.take(order.take(first), 0)
+        sums = rows.take(order.take(first), 0)
+        if not fresh:
+            sums += out.take(where, 0)
         n = starts.size - i
         for rank in range(1, len(counts) - 1):
             n -= counts[rank]
@@ -182,9 +186,12 @@ def _added_by_rank(out: Array, index: Array, rows: Array) -> None:
         targets[where] = sums.view(whole).reshape(-1)
     if len(counts) > _RANKS:
         left = np.arange(index.size) - np.repeat(ends[:-1], times) >= _RANKS
-        rest = order[left]
-        rest.sort()
-        _added_singly(out, index.take(rest), rows.take(rest, 0))
+        names, rows = names[left], rows.take(order[left], 0)
+        if fresh and names.size:  # as sums of their own
+            runs = np.concatenate(([0], np.flatnonzero(names[1:] != names[:-1]) + 1))
+            out[names.take(runs)] += np.add.reduceat(rows, runs, axis=0)
+        else:
+            _added_singly(out, names.astype(np.intp, copy=False), rows)
 
 
 def _added_singly(out: Array, index: Array, rows: Array) -> None:
