@@ -136,6 +136,8 @@ class Collector:
                 grad = of_grads.get(id(storage))
                 if grad is None:
                     left.stores.append(storage)
+                elif not covers(grad, storage):
+                    raise UntraceableError("a gradient is a view of memory that it shares, and that is written")
                 else:
                     grown[id(grad)] = grad
         for t, a, _ in tensors:

@@ -22,7 +22,7 @@ from dispatchtorch.compiler.program import FromSlot, Program
 from dispatchtorch.compiler.reach import HOOK_TABLES, Reach
 from dispatchtorch.compiler.recording import Recording, UntraceableError
 from dispatchtorch.compiler.slots import MISSING, Slot, mark_of
-from dispatchtorch.compiler.snapshot import Snapshot, only_what_is_new, storage_behind
+from dispatchtorch.compiler.snapshot import Snapshot, covers, only_what_is_new, storage_behind
 from dispatchtorch.dispatch.node import next_seq
 from dispatchtorch.dispatch.tracing import tracing
 from dispatchtorch.nn.modules.hooks import GLOBAL
@@ -241,7 +241,7 @@ class _Planning:
         for t, a, _ in tensors.values():
             storage = storage_behind(t)
             array = a if storage is None else storage.root
-            if id(t) in owners:
+            if id(t) in owners and (storage is None or covers(t, storage)):
                 holders[id(array)] = owners[id(t)], None, True
             elif id(array) not in holders:
                 holders[id(array)] = t, storage, False

@@ -344,3 +344,26 @@ def test_the_limit_is_told_once_and_kinds_do_not_pile_up():
     assert found == list(range(20))
     assert len(told) == 1
     assert len(run._kinds) == 3
+
+
+@pytest.mark.filterwarnings("ignore:.*runs eagerly")
+def test_gradients_that_are_views_of_one_buffer():
+    def play(compiled):
+        model = nn.Linear(2, 1)
+        nn.init.ones_(model.weight)
+        flat = torch.zeros(3)
+        model.weight.grad, model.bias.grad = flat[:2].view(1, 2), flat[2:]
+
+        def work(x):
+            flat.zero_()
+            model(x).sum().backward()
+            flat.mul_(0.5)
+
+        run, length = compiled(work), compiled(lambda: flat.sum() + model.weight.grad.sum())
+        seen = []
+        for i in range(3):
+            run(torch.tensor([X]) * i)
+            seen += [flat.tolist(), model.weight.grad.tolist(), length().item()]
+        return seen
+
+    same_as_eager(play)

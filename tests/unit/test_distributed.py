@@ -1,6 +1,7 @@
 """Several devices in one process, and several processes: programs run beside this one, each check of them a test."""
 
 import ast
+import importlib
 import importlib.util
 import json
 import os
@@ -140,3 +141,13 @@ def test_where_processes_meet_has_to_be_said(monkeypatch):
     with pytest.raises(RuntimeError, match="LOCAL_RANK is not in the environment"):
         dist.get_node_local_rank()
     assert dist.get_node_local_rank(3) == 3
+
+
+@NEEDED
+def test_a_dimension_that_a_tensor_does_not_have_is_refused():
+    placed = importlib.import_module("dispatchtorch.distributed.tensor")
+    with torch.use_backend("jax"):
+        mesh = dist.init_device_mesh("cpu", (1,))
+        for dim in (2, -3):
+            with pytest.raises(IndexError, match=rf"expected to be in range of \[-2, 1\], but got {dim}"):
+                placed.distribute_tensor(torch.ones(4, 4), mesh, [placed.Shard(dim)])

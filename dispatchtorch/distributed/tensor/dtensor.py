@@ -17,6 +17,7 @@ from dispatchtorch.distributed.tensor.placement_types import (
     Partial,
     Placement,
     Replicate,
+    Shard,
     normalized,
     of_split,
     split_of,
@@ -27,9 +28,16 @@ __all__ = ["DTensor", "checked"]
 
 
 def checked(placements: Sequence[Placement] | None, mesh: DeviceMesh, ndim: int) -> tuple[Placement, ...]:
-    """Returns one placement a dimension of the mesh, `Replicate` for None; ValueError for another number."""
+    """Returns one placement a dimension of the mesh, `Replicate` for None; errors for another number or dimension."""
     if placements is None:
         return tuple([Replicate() for _ in range(mesh.ndim)])
+    for placement in placements:
+        if isinstance(placement, Shard) and not -ndim <= placement.dim < ndim:
+            raise IndexError(
+                f"Dimension out of range (expected to be in range of [{-ndim}, {ndim - 1}], but got {placement.dim})"
+                if ndim
+                else f"Dimension specified as {placement.dim} but tensor has no dimensions"
+            )
     given = normalized(placements, ndim)
     if len(given) != mesh.ndim:
         raise ValueError(
