@@ -324,6 +324,20 @@ class Reach:
 
     # --- questions ---------------------------------------------------------------------------------------------------
 
+    def absent(self) -> Iterator[tuple[Slot, str]]:
+        """Yields the attributes that the code reads of an object and finds in its class: the object may get its own."""
+        for mark, thing in self.things.items():
+            kind, own = type(thing), getattr(thing, "__dict__", None)
+            if mark not in self._named or type(own) is not dict or isinstance(thing, (type, types.ModuleType)):
+                continue
+            for base in kind.__mro__:
+                if _is_foreign(base.__module__):
+                    continue
+                for key, value in vars(base).items():
+                    settable = is_plain(value) or isinstance(value, Tensor)
+                    if settable and key in self.names.read and key[:2] != "__" and key not in own:
+                        yield Slot(own, key), f"{kind.__name__}.{key}"
+
     def is_own(self, container: Any) -> bool:
         """Returns whether a container is part of one of the library's own objects, which say what changes."""
         return id(container) in self._own

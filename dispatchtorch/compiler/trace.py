@@ -326,6 +326,10 @@ class _Planning:
                 for step, thing, step_name in self._reach.way_from(source):
                     if mark_of(step) not in filled:
                         self._guards.add(step, thing, step_name)
+        for slot, name in self._reach.absent():
+            known = mark_of(slot) in filled or mark_of(slot) in idle
+            if not known and id(slot.container) not in self._recording.moved:
+                self._guards.add(slot, MISSING, name, plain=True)
         for slot, thing, name in self._reach.fixed():
             if mark_of(slot) not in filled and id(slot.container) not in self._recording.moved:
                 self._guards.add(slot, thing, name)

@@ -367,3 +367,22 @@ def test_gradients_that_are_views_of_one_buffer():
         return seen
 
     same_as_eager(play)
+
+
+def test_an_attribute_of_a_class_may_be_hidden_by_the_objects_own():
+    def play(compiled):
+        class Box:
+            mask = None
+            by = 2.0
+
+        box, x = Box(), torch.tensor(X)
+        run = compiled(lambda x: x * box.by if box.mask is None else x * box.mask)
+        seen = [run(x).tolist()]
+        box.by = 3.0
+        seen.append(run(x).tolist())
+        for mask in (torch.zeros(2), None, torch.ones(2)):
+            box.mask = mask
+            seen.append(run(x).tolist())
+        return seen
+
+    same_as_eager(play)
