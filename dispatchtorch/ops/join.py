@@ -79,7 +79,7 @@ def cat(tensors: Tensors, dim: int = 0, *, axis: int | None = None) -> Tensor:
     >>> torch.cat([torch.tensor([1, 2]), torch.tensor([3])])
     tensor([1, 2, 3])
     """
-    if axis is None and tensors and (type(tensors) is list or type(tensors) is tuple):
+    if (type(tensors) is list or type(tensors) is tuple) and tensors and axis is None:
         try:  # of one key: what is wrong with the shapes a library sees itself
             key, ndim = tensors[0]._key, tensors[0]._a.ndim
             for t in tensors:
@@ -133,7 +133,7 @@ def stack(tensors: Tensors, dim: int = 0) -> Tensor:
     tensor([[1, 2],
             [3, 4]])
     """
-    if tensors and type(tensors) is list:
+    if type(tensors) is list and tensors:
         try:  # of one key and shape
             key, sizes = tensors[0]._key, tensors[0]._a.shape
             for t in tensors:

@@ -1,6 +1,6 @@
 """Writes docs/oracle.md from runs of the op table: ``python -m tests.oracle.report numpy.jsonl jax.jsonl``.
 
-Each file is what ``tests.oracle.opdb --write`` kept, named after its backend. Knows no torch.
+Each file is what ``tests.oracle.opdb --write`` kept, named after its backend.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ passes when every sample of it does, within PyTorch's own tolerances. What PyTor
 Run it by hand with `python -m tests.oracle.opdb --backend numpy`, in an environment that has PyTorch 2.13, expecttest
 and SciPy.
 
-These figures are of 2026-11-23: PyTorch 2.13.0, NumPy 2.4.6, JAX 0.10.2 on a CPU. On NumPy every entry was asked, with
-up to 12 samples a row; on JAX, which compiles for each shape, two samples a row, and the 54 % of rows that a run of an
-hour reached (every entry whose number, divided by 16, leaves a rest below 8). Rows that failed were asked again after
-the last change.
+These figures are of 2026-11-23: PyTorch 2.13.0, NumPy 2.4.6, JAX 0.10.2 on a CPU. On NumPy every entry was asked in
+one run, with up to 12 samples a row; on JAX, which compiles for each shape, two samples a row, and the 54 % of rows
+that a run of an hour reached (every entry whose number, divided by 16, leaves a rest below 8), on an earlier version;
+those that failed there were asked again.
 
 """
 

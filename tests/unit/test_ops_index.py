@@ -189,3 +189,9 @@ def test_gradients_of_joins(q):
     weight = torch.arange(12.0).reshape(4, 3)
     (torch.cat([q, q * 2]) * weight).sum().backward()
     assert q.grad.tolist() == [[12, 15, 18], [21, 24, 27]]
+
+
+@pytest.mark.parametrize("name", ["cat", "stack"])
+def test_one_tensor_is_no_list_of_tensors(name, q):
+    with pytest.raises(TypeError, match=rf"{name}\(\): argument 'tensors' \(position 1\) must be tuple of Tensors"):
+        getattr(torch, name)(q)
