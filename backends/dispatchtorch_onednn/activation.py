@@ -13,7 +13,8 @@ from typing import Any, Final
 import numpy as np
 
 from dispatchtorch.plugin import Kernel
-from dispatchtorch_onednn.library import Plain, description, kept, load, plain
+from dispatchtorch_onednn import library
+from dispatchtorch_onednn.library import Plain, description, kept, plain
 
 __all__ = ["AROUND", "around"]
 
@@ -55,8 +56,4 @@ AROUND: Final[dict[str, Kernel]] = {
     "sigmoid": partial(_mapped, _LOGISTIC),
 }
 
-
-def around(op: str, kernel: Kernel) -> Kernel:
-    """Returns oneDNN's kernel for ``op``, which hands on to ``kernel``."""
-    load()
-    return partial(AROUND[op], kernel)
+around: Final = library.around(AROUND)

@@ -10,14 +10,16 @@ import ctypes
 import ctypes.util
 import sys
 import threading
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Callable, Mapping
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
 
 import numpy as np
 
-__all__ = ["Convolution", "Plain", "Unsupported", "adding", "description", "kept", "load", "plain"]
+from dispatchtorch.plugin import Kernel
+
+__all__ = ["Convolution", "Plain", "Unsupported", "adding", "around", "description", "kept", "load", "plain"]
 
 Ints = tuple[int, ...]
 T = TypeVar("T")
@@ -59,6 +61,16 @@ def load() -> Any:
         library.dnnl_primitive_execute.argtypes = (_Pointer, _Pointer, ctypes.c_int, _Pointer)
         return library
     raise ImportError("libdnnl.so.3 was not found: pip install 'dispatchtorch[onednn]'")
+
+
+def around(kernels: Mapping[str, Kernel]) -> Callable[[str, Kernel], Kernel]:
+    """Returns what gives an op its kernel of ``kernels``, which takes what it hands on to before its arguments."""
+
+    def wrapped(op: str, kernel: Kernel) -> Kernel:
+        load()
+        return partial(kernels[op], kernel)
+
+    return wrapped
 
 
 def _made(status: int) -> None:

@@ -8,14 +8,14 @@ slowly, goes to the kernel that was there before.
 from __future__ import annotations
 
 import ctypes
-from functools import partial
 from math import prod
 from typing import Any, Final
 
 import numpy as np
 
 from dispatchtorch.plugin import Kernel
-from dispatchtorch_onednn.library import Plain, adding, description, kept, load, plain
+from dispatchtorch_onednn import library
+from dispatchtorch_onednn.library import Plain, adding, description, kept, plain
 
 __all__ = ["AROUND", "around"]
 
@@ -87,6 +87,13 @@ def _scaled(rows: int, width: int, whole: bool) -> Plain:
     return Plain(chosen, [(_SRC, matrix), (_SRC_1, column), (_DST, matrix), (_AFTER, last)])
 
 
+def _inverse_root(var: Any, eps: float) -> Any:
+    """Returns the inverse deviations, in the place of the variances."""
+    var += eps
+    np.sqrt(var, var)
+    return np.reciprocal(var, var)
+
+
 # --- layer norm -------------------------------------------------------------------------------------------------------
 
 
@@ -102,9 +109,7 @@ def _layer_norm(before: Kernel, input: Any, ndim: int, eps: float, weight: Any, 
     shape = lead + (1,) * ndim
     out, mean, var = np.empty(input.shape, _FLOAT32), np.empty(shape, _FLOAT32), np.empty(shape, _FLOAT32)
     found.run(_dense(input), out, mean, var, *[_dense(a) for a in (weight, bias) if a is not None])
-    var += eps
-    np.sqrt(var, var)
-    return out, mean, np.reciprocal(var, var)
+    return out, mean, _inverse_root(var, eps)
 
 
 def _layer_norm_backward(
@@ -214,9 +219,7 @@ def _group_norm(before: Kernel, input: Any, groups: int, eps: float, weight: Any
             for vector, other in ((weight, 1), (bias, 0))
         )
         scaled.run(out, scale, out, shift)
-    var += eps
-    np.sqrt(var, var)
-    return out, mean, np.reciprocal(var, var)
+    return out, mean, _inverse_root(var, eps)
 
 
 def _group_norm_backward(
@@ -291,8 +294,4 @@ AROUND: Final[dict[str, Kernel]] = {
     "batch_norm_backward": _batch_norm_backward,
 }
 
-
-def around(op: str, kernel: Kernel) -> Kernel:
-    """Returns oneDNN's kernel for ``op``, which hands on to ``kernel``."""
-    load()
-    return partial(AROUND[op], kernel)
+around: Final = library.around(AROUND)
