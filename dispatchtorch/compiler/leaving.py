@@ -314,11 +314,7 @@ class Collector:
             return results.constant(
                 next(t for t, _, _ in self._snapshot.tensors.values() if storage_behind(t) is storage)
             )
-        for t, _, _ in self._snapshot.tensors.values():
-            grad = None if t._extra is None else t._extra.grad
-            if grad is not None and storage_behind(grad) is storage:
-                return self._of_gradients.get(id(grad))
-        for t in self._given.tensors.values():
+        for t in (*[t for t, _, _ in self._snapshot.tensors.values()], *self._given.tensors.values()):
             grad = None if t._extra is None else t._extra.grad
             if grad is not None and storage_behind(grad) is storage:
                 return self._of_gradients.get(id(grad))
