@@ -16,13 +16,16 @@ from dispatchtorch_numpy.kernels.bare import BARE, ROWWISE
 __all__ = ["BARE", "KERNELS", "ROWWISE", "WRITERS"]
 
 
+_MODULES: Final = [importlib.import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__)]
+
+
 def _collect(table: str) -> dict[str, Kernel]:
     found: dict[str, Kernel] = {}
-    for module in pkgutil.iter_modules(__path__):
-        kernels = getattr(importlib.import_module(f"{__name__}.{module.name}"), table, {})
+    for module in _MODULES:
+        kernels = getattr(module, table, {})
         twice = found.keys() & kernels.keys()
         if twice:
-            raise ValueError(f"kernels given twice, again in {module.name}: {sorted(twice)}")
+            raise ValueError(f"kernels given twice, again in {module.__name__}: {sorted(twice)}")
         found.update(kernels)
     return found
 

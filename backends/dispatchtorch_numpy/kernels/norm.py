@@ -7,23 +7,18 @@ slow where one operand of a row is a single number.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
 
 from dispatchtorch.plugin import Kernel
 from dispatchtorch.plugin.numpylike import KERNELS as SHARED
+from dispatchtorch_numpy.kernels.ones import ones
 
 __all__ = ["KERNELS"]
 
 BLOCK: Final = 1 << 16  # elements
 _WIDE: Final = frozenset(np.dtype(c) for c in "fd")
-
-
-@lru_cache(maxsize=64)
-def _ones(count: int, dtype: Any) -> Any:
-    return np.ones(count, dtype)
 
 
 def _fits(x: Any, *others: Any) -> bool:
@@ -36,7 +31,7 @@ def _parts(rows: int, width: int) -> list[slice]:
 
 
 def _row_sums(x: Any) -> Any:
-    return x.dot(_ones(x.shape[1], x.dtype))
+    return x.dot(ones(x.shape[1], x.dtype))
 
 
 def _steady(mean: Any, var: Any) -> bool:
@@ -246,9 +241,9 @@ def _channel_sums(x: Any, y: Any) -> tuple[Any, Any]:
         sums, products = _row_sums(rows), np.vecdot(rows, y.reshape(-1, places))
         shape, wide = (count, channels), np.float64
         return sums.reshape(shape).sum(0, dtype=wide), products.reshape(shape).sum(0, dtype=wide)
-    flat, ones = x.reshape(count, channels), _ones(count, x.dtype)
-    products = ones.dot(flat * y.reshape(count, channels))
-    return ones.dot(flat).astype(np.float64), products.astype(np.float64)
+    flat, row = x.reshape(count, channels), ones(count, x.dtype)
+    products = row.dot(flat * y.reshape(count, channels))
+    return row.dot(flat).astype(np.float64), products.astype(np.float64)
 
 
 def _planes(vectors: list[Any], places: int, dtype: Any) -> list[Any]:

@@ -28,13 +28,8 @@ def _fits(x: Any, w: Any, mode: str, r: Any, mask: Any) -> bool:
     return mode == "lstm" and r is None and mask is None and x.dtype in _WIDE and w.dtype is x.dtype and x.size > 0
 
 
-def _by_gate(a: Any) -> Any:
-    """Returns a view (..., 4, batch, n) of (..., batch, 4 * n), the gates in the order of their columns: i, f, g, o."""
-    return a.reshape(*a.shape[:-1], 4, a.shape[-1] // 4).swapaxes(-3, -2)
-
-
 def _cut(a: Any, parts: int) -> Any:
-    """Returns a view of the columns in so many parts, (..., parts, rows, columns / parts)."""
+    """Returns a view of the columns in so many parts, (..., parts, rows, columns / parts): of gates 4, i, f, g, o."""
     return a.reshape(*a.shape[:-1], parts, a.shape[-1] // parts).swapaxes(-3, -2)
 
 
@@ -65,7 +60,7 @@ def _recurrent(x: Any, h: Any, w: Any, mode: str, reverse: bool, b: Any, r: Any,
     states, cells = np.empty((count, batch, n), dtype), aligned((count, batch, n), dtype)
     spare, (one,) = aligned((batch, n), dtype), numbers(dtype, 1)
     parts = _parts(batch, n, n)
-    turned, products, shares = _cut(_turned(w, dtype), parts), _cut(gates, parts), _by_gate(x)
+    turned, products, shares = _cut(_turned(w, dtype), parts), _cut(gates, parts), _cut(x, 4)
     bias = None if b is None else b.reshape(4, 1, n)
     state, cell = np.ascontiguousarray(h), c
     walk = slice(None, None, -1 if reverse else 1)
@@ -109,7 +104,7 @@ def _recurrent_backward(
     slopes = aligned((4, batch, n), dtype)  # what the state's gradient, first, and the cell's are multiplied by
     tanhs, spare = aligned((batch, n), dtype), aligned((batch, n), dtype)
     parts = _parts(batch, wide, n)
-    weights, product, rows = _cut(w, parts), _cut(dh, parts), _by_gate(dz)
+    weights, product, rows = _cut(w, parts), _cut(dh, parts), _cut(dz, 4)
     by_o, by_i, by_f, by_g = slopes
     by_o_f, by_rest = slopes[0:3:2], slopes[1:]
     walk, first = (slice(None, None, 1 if reverse else -1), count - 1 if reverse else 0)
